@@ -1,0 +1,45 @@
+"""The command line: one file a verb. Heavy imports happen inside the verbs."""
+
+import sys
+
+import typer
+
+from nice_anomaly.cli.calibrate import calibrate
+from nice_anomaly.cli.detect import detect
+from nice_anomaly.cli.info import info
+from nice_anomaly.cli.sample import sample
+from nice_anomaly.cli.train import train
+from nice_anomaly.errors import NiceAnomalyError
+
+app = typer.Typer(
+    name="nice-anomaly",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (train, calibrate, detect, info, sample):
+    app.command()(verb)
+
+
+@app.callback(invoke_without_command=True)
+def top(
+    show: bool = typer.Option(False, "--version", help="Print the version and exit."),
+) -> None:
+    """Learn what normal looks like, state your false-alarm rate, find the anomalies."""
+    if show:
+        from nice_anomaly import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command; an error that a user can cause is a sentence and its exit code."""
+    try:
+        app()
+    except NiceAnomalyError as error:
+        from nice_anomaly.cli.render import show_error
+
+        show_error(error)
+        sys.exit(error.exit_code)

@@ -1,0 +1,69 @@
+"""``nice-anomaly calibrate``: set the threshold from held-out normal data."""
+
+from statistics import NormalDist
+from typing import Annotated
+
+import typer
+
+from nice_anomaly.cli.options import (
+    DATA_ROOT,
+    DataRootOption,
+    DeviceOption,
+    JsonOption,
+    RunOption,
+)
+from nice_anomaly.errors import ConfigError
+
+
+def calibrate(
+    k: Annotated[
+        float | None, typer.Option("--k", help="Standard deviations below the mean. Default: 3.")
+    ] = None,
+    run: RunOption = None,
+    data_root: DataRootOption = DATA_ROOT,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Set the threshold: mean - k σ of the scores of normal data that training has not seen."""
+    if k is not None and not 0 < k < float("inf"):
+        raise ConfigError(f"--k takes a positive number of standard deviations, got {k:g}.")
+    from nice_anomaly import pipeline
+    from nice_anomaly.cli import render, runs
+    from nice_anomaly.metrics import Rate
+    from nice_anomaly.run import load_run, save_calibration
+
+    loaded = load_run(runs.locate(run))
+    chosen = loaded.manifest.settings.calibrate.k if k is None else k
+    calibration = pipeline.calibrate(loaded, data_root, chosen, device)
+    save_calibration(loaded, calibration)
+    measured = Rate(calibration.flagged, calibration.n)
+    if as_json:
+        names = ("rule", "threshold", "n", "mean", "std", "claimed_rate", "confidence", "k")
+        render.show_json(
+            {
+                **{name: getattr(calibration, name) for name in names},
+                "run": str(loaded.path),
+                "nominal_rate": NormalDist().cdf(-chosen),
+                "measured_rate": measured.value,
+                "measured_interval": list(measured.interval),
+            }
+        )
+        return
+    render.show_facts(
+        f"calibrated: {loaded.path}",
+        [
+            ("held-out normals", f"{calibration.n:,} of {loaded.manifest.data.name}"),
+            ("mean log-likelihood", f"{calibration.mean:,.2f} nats"),
+            ("standard deviation σ", f"{calibration.std:,.2f} nats"),
+            (f"threshold, mean - {chosen:g}σ", f"{calibration.threshold:,.2f} nats"),
+            (
+                "false alarms, nominal",
+                f"{render.percent(NormalDist().cdf(-chosen))} if scores were normal",
+            ),
+            (
+                "false alarms, measured",
+                f"{render.rate(measured.value, measured.interval)} on these",
+            ),
+            ("next", "nice-anomaly detect --dataset NAME" + (f" --run {run}" if run else "")),
+        ],
+    )

@@ -1,0 +1,119 @@
+"""Everything a person sees: tables, progress and errors. The only user of rich."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+out = Console(highlight=False)
+talk = Console(stderr=True, highlight=False)
+
+
+def show_error(error: Exception) -> None:
+    """One sentence on stderr, wrapped only where it has line breaks of its own."""
+    talk.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """A remark on stderr."""
+    talk.print(escape(text), soft_wrap=True)
+
+
+def show_json(content: dict[str, Any]) -> None:
+    """One JSON object on stdout, without colour or wrapping."""
+    sys.stdout.write(json.dumps(content, indent=2) + "\n")
+
+
+def show_facts(title: str, facts: Sequence[tuple[str, str]]) -> None:
+    """Names and values in two columns on stdout."""
+    table = Table(title=escape(title), title_justify="left", title_style="bold", show_header=False)
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(name, escape(value))
+    out.print(table)
+
+
+def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on stdout; the first column is text, the others are numbers."""
+    table = Table(title=escape(title), title_justify="left", title_style="bold")
+    for index, name in enumerate(header):
+        table.add_column(name, justify="right" if index else "left")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    out.print(table)
+
+
+def percent(value: float) -> str:
+    """A rate for people: two decimals, three below 0.2 %.
+
+    >>> percent(0.011), percent(0.00135), percent(0.0)
+    ('1.10 %', '0.135 %', '0.00 %')
+    """
+    digits = 3 if 0 < abs(value) < 0.002 else 2
+    return f"{100 * value:.{digits}f} %"
+
+
+def rate(value: float, interval: tuple[float, float]) -> str:
+    """A rate with its 95 % interval.
+
+    >>> rate(0.011, (0.00905, 0.01325))
+    '1.10 % [0.91, 1.32]'
+    """
+    low, high = (percent(bound).removesuffix(" %") for bound in interval)
+    return f"{percent(value)} [{low}, {high}]"
+
+
+@dataclass
+class _RateColumn(ProgressColumn):
+    unit: str
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f} {self.unit}/s" if speed else f"– {self.unit}/s", style="cyan")
+
+
+class Bar:
+    """A running progress bar, or silence where stderr is no terminal."""
+
+    def __init__(self, progress: Progress, task: Any) -> None:
+        self._progress, self._task = progress, task
+
+    def advance(self, completed: int, note: str = "") -> None:
+        """``completed`` of the total are done; ``note`` stands behind the bar."""
+        self._progress.update(self._task, completed=completed, note=escape(note))
+
+
+@contextmanager
+def progress_bar(label: str, total: int, unit: str) -> Iterator[Bar]:
+    """A bar with rate, time spent and time left on stderr, for as long as the block runs."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=16),
+        TextColumn("{task.fields[note]}"),
+        _RateColumn(unit),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=talk, transient=True, disable=not talk.is_terminal) as progress:
+        yield Bar(progress, progress.add_task(escape(label), total=total, note=""))

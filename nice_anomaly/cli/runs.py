@@ -1,0 +1,59 @@
+"""Run folders from the command line: which one is meant, which name is free."""
+
+from pathlib import Path
+
+from nice_anomaly.errors import ArtifactError, ConfigError, NiceAnomalyError
+from nice_anomaly.files import write
+
+RUNS = Path("runs")
+LAST = RUNS / ".last"
+MANIFEST = "run.json"
+
+
+def locate(run: Path | None) -> Path:
+    """The folder given with ``--run``, else the one the last ``train`` in this folder wrote.
+
+    Raises:
+        ArtifactError: none was given and none was trained here.
+    """
+    if run is not None:
+        return run
+    try:
+        return Path(LAST.read_text(encoding="utf-8").strip())
+    except OSError as error:
+        raise ArtifactError(
+            "no run was trained in this folder yet. Train one with 'nice-anomaly train', or "
+            "name one with --run."
+        ) from error
+
+
+def claim(run: Path | None, name: str, *, overwrite: bool) -> Path:
+    """The folder a new run goes to; without ``--run`` a taken name gets a number.
+
+    Raises:
+        ConfigError: the folder of ``--run`` holds a run and ``overwrite`` was not given.
+        ArtifactError: the path is a file.
+    """
+    if run is None:
+        free = RUNS / name
+        number = 2
+        while not overwrite and (free / MANIFEST).exists():
+            free, number = RUNS / f"{name}-{number}", number + 1
+        return free
+    if run.exists() and not run.is_dir():
+        raise ArtifactError(f"{run} is a file: name a folder with --run.")
+    if (run / MANIFEST).exists() and not overwrite:
+        raise ConfigError(
+            f"{run} already holds a run. Give --overwrite to replace it, --resume to go on "
+            f"with an interrupted one, or another folder with --run."
+        )
+    return run
+
+
+def remember(path: Path) -> None:
+    """Make ``path`` the run that later commands in this folder use by default."""
+    try:
+        write(LAST, f"{path}\n".encode())
+    except NiceAnomalyError:
+        # The run itself was saved: a folder without room for the note is no reason to fail.
+        return

@@ -1,0 +1,170 @@
+"""Settings: validated values, read from YAML deltas and ``--set`` options.
+
+A configuration file states only what differs from the defaults below. An unknown key, a wrong
+type or an impossible value is an error that names the file and the key.
+"""
+
+import re
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nice_anomaly.errors import ConfigError
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, strict about types, closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class DataSettings(Section):
+    """Which set is normal, and how many of its training samples are held out for what."""
+
+    normal: str = "mnist"
+    early_stopping: int = Field(2_000, ge=1)
+    calibration: int = Field(10_000, ge=2)
+
+
+class FlowSettings(Section):
+    """The architecture, the floor of the whitening's eigenvalues, the noise for tables."""
+
+    couplings: int = Field(8, ge=1, le=256)
+    layers: int = Field(1, ge=1, le=32)
+    width: int = Field(512, ge=1, le=65_536)
+    prior: Literal["logistic", "gaussian", "student"] = "student"
+    eigenvalue_floor: float = Field(0.0, ge=0)
+    noise: float = Field(0.1, ge=0)
+
+
+class TrainSettings(Section):
+    """How the likelihood is maximised; ``head_learning_rate`` is that of scale and prior."""
+
+    epochs: int = Field(8, ge=1)
+    batch_size: int = Field(512, ge=2)
+    learning_rate: float = Field(3e-3, gt=0)
+    head_learning_rate: float = Field(6e-2, gt=0)
+    weight_decay: float = Field(0.3, ge=0)
+    warmup: float = Field(0.25, gt=0, lt=1)
+    patience: int = Field(10, ge=1)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+
+class CalibrateSettings(Section):
+    """The rule: the threshold is mean - k standard deviations of the calibration scores."""
+
+    k: float = Field(3.0, gt=0)
+
+
+class Settings(Section):
+    """Everything that decides what a run becomes, besides the data themselves."""
+
+    seed: int = Field(0, ge=0, lt=2**63)
+    data: DataSettings = DataSettings()
+    flow: FlowSettings = FlowSettings()
+    train: TrainSettings = TrainSettings()
+    calibrate: CalibrateSettings = CalibrateSettings()
+
+
+def available() -> dict[str, Path]:
+    """The configurations that come with the package, by name."""
+    package = Path(__file__).parent
+    folder = package / "configs" if (package / "configs").is_dir() else package.parent / "configs"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load(config: str, overrides: list[str] | None = None) -> Settings:
+    """The settings of a shipped configuration or a YAML file, with ``key.path=value`` on top.
+
+    Raises:
+        ConfigError: no such configuration, broken YAML, unknown key, wrong type or value.
+
+    >>> load("mnist", ["train.epochs=1"]).train.epochs
+    1
+    """
+    path = available().get(config, Path(config))
+    content = _read(path, config)
+    for override in overrides or []:
+        _apply(content, override)
+    return validate(content, f"configuration {path}")
+
+
+def validate(content: dict[str, Any], source: str) -> Settings:
+    """Settings from plain values; ``source`` is named in errors.
+
+    Raises:
+        ConfigError: unknown key, wrong type or impossible value; every fault is listed.
+    """
+    try:
+        return Settings.model_validate(content)
+    except ValidationError as error:
+        faults = "\n".join(f"  {_fault(dict(item))}" for item in error.errors())
+        raise ConfigError(f"{source} is not valid:\n{faults}") from error
+
+
+def _read(path: Path, config: str) -> dict[str, Any]:
+    if not path.is_file():
+        raise ConfigError(
+            f"there is no configuration '{config}'. Choose one of {', '.join(available())}, "
+            f"or give the path of a YAML file."
+        )
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read as YAML: {error}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must hold 'key: value' lines, got {type(content).__name__}.")
+    return cast(dict[str, Any], content)
+
+
+def _apply(content: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set takes key.path=value, got '{override}'.")
+    *parents, last = key.strip().split(".")
+    for parent in parents:
+        content = content.setdefault(parent, {})
+        if not isinstance(content, dict):
+            raise ConfigError(f"--set {override}: '{parent}' is a value, not a group of settings.")
+    try:
+        content[last] = yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: the value is not valid YAML.") from error
+
+
+def _fault(item: dict[str, Any]) -> str:
+    key = ".".join(str(part) for part in item["loc"]) or "(whole file)"
+    if item["type"] == "extra_forbidden":
+        return f"{key}: unknown key. Known: {', '.join(_known_keys(item['loc'][:-1]))}."
+    return f"{key}: {item['msg'][0].lower()}{item['msg'][1:]}, got {item['input']!r}."
+
+
+def _known_keys(location: tuple[str | int, ...]) -> list[str]:
+    section: type[BaseModel] = Settings
+    for part in location:
+        section = cast(type[BaseModel], section.model_fields[str(part)].annotation)
+    return list(section.model_fields)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2 on two points where PyYAML surprises: 1e-3 is a number, keys are unique."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key}' is given twice", node.start_mark
+                )
+        return cast(dict[Any, Any], super().construct_mapping(node, deep))
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)

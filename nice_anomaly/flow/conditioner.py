@@ -1,0 +1,36 @@
+"""Conditioner: the network that says how far a coupling shifts."""
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+
+class Conditioner(nn.Module):
+    """A ReLU network from one half of the coordinates to a shift for the other half.
+
+    Shapes: ``[n, inputs]`` to ``[n, outputs]``. Hidden weights start at He et al. (2015),
+    the last layer at zero, so that a new flow is exactly its whitening and scaling: training
+    starts from the Gaussian-like model and can only depart from it where that pays.
+
+    >>> import torch
+    >>> Conditioner(3, 2, width=8, layers=1)(torch.ones(5, 3)).abs().sum().item()
+    0.0
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, width: int, layers: int) -> None:
+        super().__init__()
+        sizes = [inputs] + [width] * layers
+        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
+        self.last = nn.Linear(width, outputs)
+        for layer in self.hidden:
+            assert isinstance(layer, nn.Linear)
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.hidden:
+            x = layer(x).relu_()
+        shift: Tensor = self.last(x)
+        return shift

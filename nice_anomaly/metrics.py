@@ -1,0 +1,48 @@
+"""Metrics: error rates with exact intervals, and AUROC."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Rate:
+    """``count`` out of ``n``, with the exact 95 % interval (Clopper & Pearson 1934)."""
+
+    count: int
+    n: int
+
+    @property
+    def value(self) -> float:
+        """The observed share."""
+        return self.count / self.n
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The two-sided 95 % interval for the true share; it covers at least that often.
+
+        Bounds are Beta quantiles: low = B(2.5 %; c, n - c + 1), high = B(97.5 %; c + 1, n - c).
+
+        >>> [round(bound, 4) for bound in Rate(110, 10_000).interval]
+        [0.009, 0.0132]
+        """
+        from scipy.stats import beta
+
+        low = 0.0 if self.count == 0 else beta.ppf(0.025, self.count, self.n - self.count + 1)
+        high = 1.0
+        if self.count < self.n:
+            high = beta.ppf(0.975, self.count + 1, self.n - self.count)
+        return float(low), float(high)
+
+
+def auroc(normal: NDArray[np.float64], anomalous: NDArray[np.float64]) -> float:
+    """P(a normal sample scores higher than an anomaly), ties counting half.
+
+    >>> auroc(np.array([2.0, 3.0]), np.array([1.0, 2.0]))
+    0.875
+    """
+    from sklearn.metrics import roc_auc_score
+
+    truth = np.repeat([1, 0], [len(normal), len(anomalous)])
+    return float(roc_auc_score(truth, np.concatenate([normal, anomalous])))

@@ -1,0 +1,72 @@
+"""Scoring: samples → one float64 log-likelihood each, in nats; higher = more normal."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nice_anomaly.errors import NumericsError
+from nice_anomaly.flow import Flow
+from nice_anomaly.preprocess import Preprocess
+from nice_anomaly.runtime import autocast
+
+Scores = NDArray[np.float64]
+
+CHUNK = 2048  # rows at a time: large enough for full speed, 6 MB an activation at 784 columns
+ALIGNMENT = 64  # matrix kernels round differently below 16 rows: short chunks are padded to this
+
+
+def score_chunks(
+    flow: Flow,
+    preprocess: Preprocess,
+    raw: Tensor,
+    *,
+    precision: torch.dtype,
+    noise_seed: int | None = None,
+    chunk: int = CHUNK,
+) -> Iterator[Scores]:
+    """Log-likelihoods of ``raw`` ``[n, d]`` in order, ``chunk`` rows at a time.
+
+    A sample's score depends on the sample alone, not on its neighbours nor on the chunk size.
+    By default values are scored at the middle of their level; with ``noise_seed`` at a random
+    place in it, which is what published likelihoods mean.
+
+    Raises:
+        NumericsError: a score is NaN, with the rows that are.
+    """
+    device = flow.scaling.log_scale.device
+    generator = None if noise_seed is None else torch.Generator(device).manual_seed(noise_seed)
+    log_jacobian = preprocess.log_jacobian
+    with torch.inference_mode(), autocast(device, precision):
+        for start in range(0, len(raw), chunk):
+            rows = raw[start : start + chunk]
+            padding = -len(rows) % ALIGNMENT
+            padded = torch.cat([rows, rows[:1].expand(padding, -1)]).to(device)
+            if generator is None:
+                x = preprocess.midpoint(padded)
+            else:
+                x = preprocess.dequantise(padded, generator)
+            scores = (flow.log_prob(x)[: len(rows)] + log_jacobian).cpu().numpy()
+            bad = np.flatnonzero(np.isnan(scores))
+            if len(bad):
+                raise NumericsError(
+                    f"the log-likelihood of {len(bad)} rows is not a number, the first in row "
+                    f"{start + bad[0]} (counted from 0): its values are far outside what the "
+                    f"run has learned. Check that row, or train again."
+                )
+            yield scores
+
+
+def score(
+    flow: Flow,
+    preprocess: Preprocess,
+    raw: Tensor,
+    *,
+    precision: torch.dtype,
+    noise_seed: int | None = None,
+) -> Scores:
+    """All scores of ``raw`` ``[n, d]`` at once, ``[n]``; see ``score_chunks``."""
+    chunks = score_chunks(flow, preprocess, raw, precision=precision, noise_seed=noise_seed)
+    return np.concatenate([np.empty(0), *chunks])

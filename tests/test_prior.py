@@ -1,0 +1,74 @@
+"""Priors: against scipy, and against what is known of them on paper."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+
+from nice_anomaly.flow import PRIORS, PriorName
+from nice_anomaly.flow.prior import LogisticPrior, Prior, StudentPrior
+
+ORACLES = {
+    "logistic": scipy.stats.logistic(),
+    "gaussian": scipy.stats.norm(),
+    "student": scipy.stats.t(6),
+}
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_log_prob_is_that_of_scipy(name: PriorName) -> None:
+    h = torch.tensor([-700.0, -30.0, -1.5, 0.0, 0.2, 4.0, 1e4], dtype=torch.float64)
+    mine = PRIORS[name](1).double().log_prob(h[:, None])[:, 0]
+    assert mine.detach().numpy() == pytest.approx(ORACLES[name].logpdf(h), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_samples_pass_a_kolmogorov_smirnov_test(name: PriorName) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        drawn = PRIORS[name](3).sample(20_000, 3)
+    for column in drawn.T:
+        assert scipy.stats.kstest(column.numpy(), ORACLES[name].cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_std_is_the_standard_deviation(name: PriorName) -> None:
+    prior: Prior = PRIORS[name](1)
+    assert prior.std == pytest.approx(ORACLES[name].std())
+
+
+def test_moments_of_the_logistic_log_density() -> None:
+    """E[log p] = -2, Var[log p] = 4 - π²/3, max log p = -2 ln 2."""
+    prior = LogisticPrior()
+    u = torch.linspace(0, 1, 2_000_002, dtype=torch.float64)[1:-1]  # quantiles: exact averages
+    log_p = prior.log_prob(u.logit())
+    assert log_p.mean().item() == pytest.approx(-2, abs=1e-4)
+    assert log_p.var().item() == pytest.approx(4 - math.pi**2 / 3, abs=1e-3)
+    assert prior.log_prob(torch.zeros(1).double()).item() == pytest.approx(-2 * math.log(2))
+
+
+def test_student_of_many_degrees_is_gaussian() -> None:
+    prior = StudentPrior(1).double()
+    prior.log_nu.data.fill_(math.log(1e7))
+    h = torch.linspace(-4, 4, 9, dtype=torch.float64)[:, None]
+    expected = scipy.stats.norm().logpdf(h)
+    assert np.allclose(prior.log_prob(h).detach(), expected, atol=1e-5)
+
+
+def test_at_the_best_logistic_scale_h_tanh_half_h_averages_one() -> None:
+    """d/ds E[s + log p(e^s z)] = 0 is E[h tanh(h/2)] = 1, here found by gradient descent."""
+    z = torch.randn(50_000, generator=torch.Generator().manual_seed(0)).double()
+    s = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([s], max_iter=50)
+
+    def loss() -> float:
+        optimizer.zero_grad()
+        value = -(s + LogisticPrior().log_prob(s.exp() * z)).mean()
+        value.backward()
+        return value.item()
+
+    optimizer.step(loss)
+    h = s.detach().exp() * z
+    assert (h * (h / 2).tanh()).mean().item() == pytest.approx(1, abs=1e-5)
