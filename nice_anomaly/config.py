@@ -34,6 +34,7 @@ class FlowSettings(Section):
     couplings: int = Field(8, ge=1, le=256)
     layers: int = Field(1, ge=1, le=32)
     width: int = Field(512, ge=1, le=65_536)
+    activation: Literal["relu", "silu"] = "silu"
     prior: Literal["logistic", "gaussian", "student"] = "student"
     eigenvalue_floor: float = Field(0.0, ge=0)
     noise: float = Field(0.1, ge=0)

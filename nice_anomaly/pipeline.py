@@ -109,6 +109,7 @@ def prepare(settings: Settings, root: Path, device: str = "auto") -> Job:
                 layers=settings.flow.layers,
                 width=settings.flow.width,
                 prior=settings.flow.prior,
+                activation=settings.flow.activation,
             )
         )
     generator = torch.Generator().manual_seed(settings.seed)

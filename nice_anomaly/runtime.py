@@ -1,11 +1,14 @@
 """Runtime: the device, the precision, and why."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Literal
 
 import torch
 
 from nice_anomaly.errors import ConfigError
+
+SMALL_PRODUCT = 2e7  # about 0.1 ms on one core
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -43,6 +46,21 @@ def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[None]:
     """Matrix products of the networks in ``dtype``, everything else as it is."""
     return torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32)
+
+
+@contextmanager
+def threads_for(flops: float) -> Iterator[None]:
+    """One thread inside the block when its matrix products, of ``flops`` each, are small.
+
+    Starting and joining threads costs more than such a product takes, and a great deal more
+    when another program keeps a core busy. The previous number is restored afterwards.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if flops < SMALL_PRODUCT else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _has_native_bfloat16(device: torch.device) -> bool:

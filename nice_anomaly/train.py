@@ -12,7 +12,7 @@ from nice_anomaly.config import TrainSettings
 from nice_anomaly.errors import NumericsError
 from nice_anomaly.flow import Flow
 from nice_anomaly.preprocess import Preprocess
-from nice_anomaly.runtime import autocast
+from nice_anomaly.runtime import autocast, threads_for
 from nice_anomaly.score import score
 
 EVALUATION_SEED = 1  # the same dequantisation noise every epoch: epochs are compared, not luck
@@ -87,6 +87,21 @@ def train(
     Raises:
         NumericsError: the loss is no longer finite. The last checkpoint holds good weights.
     """
+    architecture = flow.architecture
+    with threads_for(2.0 * settings.batch_size * architecture.width * architecture.dimensions / 2):
+        yield from _epochs(flow, preprocess, fit, early_stopping, settings, seed, precision, resume)
+
+
+def _epochs(
+    flow: Flow,
+    preprocess: Preprocess,
+    fit: Tensor,
+    early_stopping: Tensor,
+    settings: TrainSettings,
+    seed: int,
+    precision: torch.dtype,
+    resume: Checkpoint | None,
+) -> Iterator[Progress | Checkpoint]:
     device = flow.scaling.log_scale.device
     generator = torch.Generator(device).manual_seed(seed)
     optimizer = _optimizer(flow, settings)

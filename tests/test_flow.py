@@ -180,7 +180,9 @@ def test_initialise_gives_every_latent_the_spread_of_the_prior() -> None:
     mean, covariance = moments()
     x = (samples_of(mean, covariance, 5_000)).float()
     built.initialise(x, mean, covariance, 0.0)
-    assert built(x)[0].std(dim=0).detach().numpy() == pytest.approx(math.pi / math.sqrt(3), rel=1e-3)
+    assert built(x)[0].std(dim=0).detach().numpy() == pytest.approx(
+        math.pi / math.sqrt(3), rel=1e-3
+    )
 
 
 def samples_of(mean: Tensor, covariance: Tensor, n: int) -> Tensor:

@@ -55,7 +55,7 @@ def test_noise_is_for_training_only() -> None:
     preprocess = Preprocess.for_columns(rng().normal(size=(50, 1)), noise=0.25)
     noisy = preprocess.dequantise(rows, torch.Generator().manual_seed(0))
     assert noisy.std().item() == pytest.approx(0.25, rel=0.02)
-    assert preprocess.midpoint(rows).std().item() == 0
+    assert len(preprocess.midpoint(rows).unique()) == 1
 
 
 def test_moments_are_those_of_dequantised_data() -> None:
@@ -72,7 +72,7 @@ def test_moments_are_those_of_dequantised_data() -> None:
 def test_a_constant_column_is_refused_by_its_number() -> None:
     rows = rng().normal(size=(20, 3))
     rows[:, 1] = 7
-    with pytest.raises(DataError, match="column 1 .* same value, 7, in all 20"):
+    with pytest.raises(DataError, match=r"column 1 .* same value, 7, in all 20"):
         Preprocess.for_columns(rows, noise=0.1)
 
 

@@ -1,24 +1,37 @@
 """Conditioner: the network that says how far a coupling shifts."""
 
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Literal
 
 from torch import Tensor, nn
+from torch.nn import functional
+
+Activation = Literal["relu", "silu"]
+ACTIVATIONS: dict[Activation, Callable[..., Tensor]] = {
+    "relu": functional.relu,
+    "silu": functional.silu,
+}
 
 
 class Conditioner(nn.Module):
-    """A ReLU network from one half of the coordinates to a shift for the other half.
+    """A fully connected network from one half of the coordinates to a shift for the other half.
 
-    Shapes: ``[n, inputs]`` to ``[n, outputs]``. Hidden weights start at He et al. (2015),
+    Shapes: ``[n, inputs]`` to ``[n, outputs]``. ``activation`` is ReLU (Dinh et al. 2014) or
+    SiLU, x · sigmoid(x) (Elfwing et al. 2017). Hidden weights start at He et al. (2015),
     the last layer at zero, so that a new flow is exactly its whitening and scaling: training
     starts from the Gaussian-like model and can only depart from it where that pays.
 
     >>> import torch
-    >>> Conditioner(3, 2, width=8, layers=1)(torch.ones(5, 3)).abs().sum().item()
+    >>> Conditioner(3, 2, width=8, layers=1, activation="relu")(torch.ones(5, 3)).abs().sum().item()
     0.0
     """
 
-    def __init__(self, inputs: int, outputs: int, *, width: int, layers: int) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, *, width: int, layers: int, activation: Activation
+    ) -> None:
         super().__init__()
+        self.activate = ACTIVATIONS[activation]
         sizes = [inputs] + [width] * layers
         self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.last = nn.Linear(width, outputs)
@@ -31,6 +44,6 @@ class Conditioner(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.hidden:
-            x = layer(x).relu_()
+            x = self.activate(layer(x), inplace=True)
         shift: Tensor = self.last(x)
         return shift

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from nice_anomaly.flow.conditioner import Conditioner
+from nice_anomaly.flow.conditioner import Activation, Conditioner
 
 
 class AdditiveCouplings(nn.Module):
@@ -17,11 +17,24 @@ class AdditiveCouplings(nn.Module):
     autocast; it is added in the precision of x, so the latents are never rounded to bfloat16.
     """
 
-    def __init__(self, dimensions: int, *, couplings: int, width: int, layers: int) -> None:
+    def __init__(
+        self,
+        dimensions: int,
+        *,
+        couplings: int,
+        width: int,
+        layers: int,
+        activation: Activation = "relu",
+    ) -> None:
         super().__init__()
         even, odd = (dimensions + 1) // 2, dimensions // 2
         self.shifts = nn.ModuleList(
-            Conditioner(*((even, odd) if k % 2 == 0 else (odd, even)), width=width, layers=layers)
+            Conditioner(
+                *((even, odd) if k % 2 == 0 else (odd, even)),
+                width=width,
+                layers=layers,
+                activation=activation,
+            )
             for k in range(couplings)
         )
 

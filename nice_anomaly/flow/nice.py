@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from nice_anomaly.flow.conditioner import Activation
 from nice_anomaly.flow.coupling import AdditiveCouplings
 from nice_anomaly.flow.prior import GaussianPrior, LogisticPrior, Prior, StudentPrior
 from nice_anomaly.flow.scaling import Scaling
@@ -29,6 +30,7 @@ class Architecture:
     layers: int
     width: int
     prior: PriorName
+    activation: Activation = "relu"
 
 
 class Flow(nn.Module):
@@ -54,6 +56,7 @@ class Flow(nn.Module):
             couplings=architecture.couplings,
             width=architecture.width,
             layers=architecture.layers,
+            activation=architecture.activation,
         )
         self.scaling = Scaling(d)
         self.prior: Prior = PRIORS[architecture.prior](d)

@@ -1,0 +1,99 @@
+"""Settings: every shipped file loads, every mistake is named."""
+
+from pathlib import Path
+
+import pytest
+
+from nice_anomaly.config import Settings, available, load
+from nice_anomaly.data import builtin
+from nice_anomaly.errors import ConfigError
+
+SHIPPED = ["breast-cancer", "digits", "fashion", "mnist", "mnist-large", "paper"]
+
+
+def test_the_shipped_configurations_are_these() -> None:
+    assert sorted(available()) == SHIPPED
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_configuration_is_valid_and_names_a_set_to_learn(name: str) -> None:
+    assert builtin(load(name).data.normal).trainable
+
+
+def test_the_paper_configuration_is_the_network_of_2014() -> None:
+    flow = load("paper").flow
+    assert (flow.couplings, flow.layers, flow.width) == (4, 5, 1000)
+    assert (flow.prior, flow.activation) == ("logistic", "relu")
+
+
+def test_overrides_go_on_top_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("train:\n  epochs: 3\n  learning_rate: 1e-3\n")
+    settings = load(str(file), ["train.epochs=5", "data.normal=digits", "seed=7"])
+    assert (settings.train.epochs, settings.data.normal, settings.seed) == (5, "digits", 7)
+    assert settings.train.learning_rate == 0.001
+    assert settings.train.batch_size == Settings().train.batch_size
+
+
+def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").write_text("# nothing\n")
+    assert load(str(tmp_path / "empty.yaml")) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train:\n  epoch: 3", r"train.epoch: unknown key. Known: epochs, batch_size"),
+        ("trian: {}", "trian: unknown key. Known: seed, data, flow, train, calibrate"),
+        ("train:\n  epochs: many", "train.epochs: input should be a valid integer, got 'many'"),
+        ("train:\n  epochs: 2.5", "train.epochs: input should be a valid integer, got 2.5"),
+        ("train:\n  epochs: true", "train.epochs: input should be a valid integer, got True"),
+        ("train:\n  epochs: 0", "train.epochs: input should be greater than or equal to 1, got 0"),
+        ("train:\n  learning_rate: .nan", "learning_rate: input should be a finite number"),
+        ("train:\n  learning_rate: -1", "learning_rate: input should be greater than 0, got -1"),
+        ("flow:\n  prior: cauchy", "flow.prior: input should be 'logistic', 'gaussian' or"),
+        ("seed: -1", "seed: input should be greater than or equal to 0"),
+        ("seed: 1\nseed: 2", "the key 'seed' is given twice"),
+        ("flow: 3", "flow: input should be a valid dictionary"),
+        ("- a\n- b", "must hold 'key: value' lines, got list"),
+        ("a: [", "cannot be read as YAML"),
+    ],
+)
+def test_a_mistake_in_a_file_is_named(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=message) as caught:
+        load(str(file))
+    assert "wrong.yaml" in str(caught.value)
+
+
+def test_all_mistakes_are_listed_at_once(tmp_path: Path) -> None:
+    (tmp_path / "two.yaml").write_text("train:\n  epochs: 0\n  patience: x\n")
+    with pytest.raises(ConfigError, match=r"(?s)train.epochs.*train.patience"):
+        load(str(tmp_path / "two.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("epochs", "takes key.path=value, got 'epochs'"),
+        ("=3", "takes key.path=value"),
+        ("train.epochs.x=3", "'epochs' is a value, not a group"),
+        ("train.epochs=[", "not valid YAML"),
+        ("train.speed=3", "train.speed: unknown key"),
+    ],
+)
+def test_a_mistake_in_an_override_is_named(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load("mnist", ["train.epochs=2", override])
+
+
+def test_an_unknown_configuration_lists_the_shipped() -> None:
+    with pytest.raises(ConfigError, match="Choose one of breast-cancer, digits"):
+        load("imagenet")
+
+
+def test_a_file_that_is_not_text(tmp_path: Path) -> None:
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="cannot be read as YAML"):
+        load(str(tmp_path / "binary.yaml"))
