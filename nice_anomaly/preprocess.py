@@ -89,20 +89,18 @@ class Preprocess:
 
     def dequantise(self, raw: Tensor, generator: torch.Generator) -> Tensor:
         """Raw ``[n, d]`` to the flow's x with fresh noise: what training uses."""
-        x = _floating(raw)
+        inside = _floating(raw)
         if self.step.any():
-            u = torch.rand(x.shape, generator=generator, device=x.device)
-            x = self._affine(x, u * self.step.to(x.dtype))
-        else:
-            x = self._affine(x, self.step)
+            u = _uniform(inside.shape, generator)
+            inside = torch.addcmul(inside, u.to(inside.dtype), self.step.to(inside.dtype))
+        x = self._affine(inside, 0 * self.step)
         if self.noise.any():
-            z = torch.randn(x.shape, generator=generator, device=x.device)
-            x = x + self.noise.float() * z
+            x += self.noise.float() * torch.randn(x.shape, generator=generator, device=x.device)
         return x
 
     def _affine(self, raw: Tensor, offset: Tensor) -> Tensor:
-        shift, scale = self.shift.to(raw.dtype), self.scale.to(raw.dtype)
-        return ((raw + (offset.to(raw.dtype) - shift)) / scale).float()
+        factor, constant = 1 / self.scale, (offset - self.shift) / self.scale
+        return torch.addcmul(constant.to(raw.dtype), raw, factor.to(raw.dtype)).float()
 
     def to_raw(self, x: Tensor) -> Tensor:
         """The flow's x back to raw values, rounded down to a level where there are levels."""
@@ -137,3 +135,11 @@ class Preprocess:
 
 def _floating(raw: Tensor) -> Tensor:
     return raw if raw.is_floating_point() else raw.float()
+
+
+def _uniform(shape: torch.Size, generator: torch.Generator) -> Tensor:
+    """U(0, 1) in steps of 2⁻¹⁶, four values a random word: a third of the time of torch.rand."""
+    words = torch.empty(-(-shape.numel() // 4), dtype=torch.int64, device=generator.device)
+    words.random_(-(2**63), None, generator=generator)
+    values = words.view(torch.int16)[: shape.numel()].view(shape)
+    return values.float().add_(2**15 + 0.5).mul_(2**-16)

@@ -10,7 +10,7 @@ from torch import Tensor
 from nice_anomaly.errors import NumericsError
 from nice_anomaly.flow import Flow
 from nice_anomaly.preprocess import Preprocess
-from nice_anomaly.runtime import autocast
+from nice_anomaly.runtime import autocast, threads_for
 
 Scores = NDArray[np.float64]
 
@@ -39,7 +39,8 @@ def score_chunks(
     device = flow.scaling.log_scale.device
     generator = None if noise_seed is None else torch.Generator(device).manual_seed(noise_seed)
     log_jacobian = preprocess.log_jacobian
-    with torch.inference_mode(), autocast(device, precision):
+    largest = 2.0 * min(chunk, len(raw)) * flow.architecture.largest_matrix
+    with torch.inference_mode(), autocast(device, precision), threads_for(largest):
         for start in range(0, len(raw), chunk):
             rows = raw[start : start + chunk]
             padding = -len(rows) % ALIGNMENT

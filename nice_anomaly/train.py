@@ -87,8 +87,7 @@ def train(
     Raises:
         NumericsError: the loss is no longer finite. The last checkpoint holds good weights.
     """
-    architecture = flow.architecture
-    with threads_for(2.0 * settings.batch_size * architecture.width * architecture.dimensions / 2):
+    with threads_for(2.0 * settings.batch_size * flow.architecture.largest_matrix):
         yield from _epochs(flow, preprocess, fit, early_stopping, settings, seed, precision, resume)
 
 

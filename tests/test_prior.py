@@ -72,3 +72,18 @@ def test_at_the_best_logistic_scale_h_tanh_half_h_averages_one() -> None:
     optimizer.step(loss)
     h = s.detach().exp() * z
     assert (h * (h / 2).tanh()).mean().item() == pytest.approx(1, abs=1e-5)
+
+
+def test_the_gradient_of_the_student_density_is_that_of_its_formula() -> None:
+    generator = torch.Generator().manual_seed(0)
+    h = 5 * torch.randn(6, 3, generator=generator, dtype=torch.float64)
+    prior = StudentPrior(3).double()
+    prior.log_nu.data = torch.tensor([-1.0, 0.5, 4.0], dtype=torch.float64)
+
+    def density(h: torch.Tensor, log_nu: torch.Tensor) -> torch.Tensor:
+        prior.log_nu.data = log_nu.data
+        return torch.func.functional_call(prior, {"log_nu": log_nu}, (h,))
+
+    prior.forward = prior.log_prob  # type: ignore[method-assign]
+    inputs = (h.requires_grad_(), prior.log_nu.detach().clone().requires_grad_())
+    assert torch.autograd.gradcheck(density, inputs)

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nice_anomaly.flow.conditioner import Activation, Conditioner
 
@@ -42,7 +43,9 @@ class AdditiveCouplings(nn.Module):
         source, target = x[:, 0::2].contiguous(), x[:, 1::2].contiguous()
         for shift in self.shifts:
             source, target = target + shift(source), source
-        return self._join(source, target), x.new_zeros(())
+        if len(self.shifts) % 2:
+            source, target = target, source
+        return _interleave(source, target), x.new_zeros(())
 
     def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """The same shifts subtracted, last coupling first."""
@@ -51,12 +54,11 @@ class AdditiveCouplings(nn.Module):
             source, target = target, source
         for shift in reversed(self.shifts):
             source, target = target, source - shift(target)
-        x = torch.empty_like(y)
-        x[:, 0::2], x[:, 1::2] = source, target
-        return x, y.new_zeros(())
+        return _interleave(source, target), y.new_zeros(())
 
-    def _join(self, source: Tensor, target: Tensor) -> Tensor:
-        even, odd = (target, source) if len(self.shifts) % 2 else (source, target)
-        joined = even.new_empty(len(even), even.shape[1] + odd.shape[1])
-        joined[:, 0::2], joined[:, 1::2] = even, odd
-        return joined
+
+def _interleave(even: Tensor, odd: Tensor) -> Tensor:
+    """Columns even_0, odd_0, even_1, …; there may be one even column more."""
+    missing = even.shape[1] - odd.shape[1]
+    together = torch.stack((even, functional.pad(odd, (0, missing))), dim=2).flatten(1)
+    return together[:, : even.shape[1] + odd.shape[1]]

@@ -32,6 +32,11 @@ class Architecture:
     prior: PriorName
     activation: Activation = "relu"
 
+    @property
+    def largest_matrix(self) -> int:
+        """Entries of the largest weight matrix: what a row costs at most in one product."""
+        return max(self.dimensions**2, self.dimensions * self.width // 2, self.width**2)
+
 
 class Flow(nn.Module):
     """A bijection x → h with an exact density (Dinh et al. 2014, "NICE", equation 3).
