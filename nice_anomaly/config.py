@@ -31,23 +31,23 @@ class DataSettings(Section):
 class FlowSettings(Section):
     """The architecture, the floor of the whitening's eigenvalues, the noise for tables."""
 
-    couplings: int = Field(8, ge=1, le=256)
-    layers: int = Field(1, ge=1, le=32)
+    couplings: int = Field(6, ge=1, le=256)
+    layers: int = Field(2, ge=1, le=32)
     width: int = Field(512, ge=1, le=65_536)
-    activation: Literal["relu", "silu"] = "silu"
+    activation: Literal["relu", "silu"] = "relu"
     prior: Literal["logistic", "gaussian", "student"] = "student"
-    eigenvalue_floor: float = Field(0.0, ge=0)
+    eigenvalue_floor: float = Field(1e-5, ge=0)
     noise: float = Field(0.1, ge=0)
 
 
 class TrainSettings(Section):
     """How the likelihood is maximised; ``head_learning_rate`` is that of scale and prior."""
 
-    epochs: int = Field(8, ge=1)
+    epochs: int = Field(10, ge=1)
     batch_size: int = Field(512, ge=2)
     learning_rate: float = Field(3e-3, gt=0)
-    head_learning_rate: float = Field(6e-2, gt=0)
-    weight_decay: float = Field(0.3, ge=0)
+    head_learning_rate: float = Field(0.12, gt=0)
+    weight_decay: float = Field(1.0, ge=0)
     warmup: float = Field(0.25, gt=0, lt=1)
     patience: int = Field(10, ge=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

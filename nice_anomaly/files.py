@@ -28,3 +28,14 @@ def write(path: Path, content: bytes) -> None:
             f"cannot write {path}: {error.strerror}. What was there before is unchanged. Free "
             f"space, or name a place that can be written."
         ) from error
+
+
+def probe(folder: Path) -> None:
+    """Write and remove a small file: better to learn now than after an hour of training.
+
+    Raises:
+        ArtifactError: the folder cannot be written.
+    """
+    file = folder / f".probe.{os.getpid()}"
+    write(file, b"")
+    file.unlink(missing_ok=True)

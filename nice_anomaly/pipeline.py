@@ -156,16 +156,17 @@ def calibrate(run: Run, root: Path, k: float, device: str = "auto") -> Calibrati
     Raises:
         DataError: the data are missing, damaged, or not those of the training.
     """
-    dataset = training_part(run.manifest.data.name, root)
-    if dataset.fingerprint != run.manifest.data.fingerprint:
-        raise DataError(
-            f"the '{dataset.name}' data in {root} are not those that the run {run.path} was "
-            f"trained on: its held-out part cannot be found again. Name the folder it was "
-            f"trained from with --data-root, or train again."
-        )
-    rows = _split(run.manifest.settings, len(dataset)).calibration
-    held_out = Dataset(dataset.name, dataset.layout, dataset.values[rows])
-    return calibrate_sigma(score_dataset(run, held_out, device), k, run.manifest.fingerprint)
+    scores = score_dataset(run, _calibration_part(run, root), device)
+    return calibrate_sigma(scores, k, run.manifest.fingerprint)
+
+
+def held_out_log_likelihood(run: Run, root: Path, device: str = "auto") -> float:
+    """Mean over the calibration part, one random dequantisation, in nats.
+
+    Raises:
+        DataError: the data are missing, damaged, or not those of the training.
+    """
+    return float(score_dataset(run, _calibration_part(run, root), device, noise_seed=0).mean())
 
 
 def evaluation_scores(run: Run, name: str, root: Path, device: str = "auto") -> Scores:
@@ -176,6 +177,18 @@ def evaluation_scores(run: Run, name: str, root: Path, device: str = "auto") -> 
         DataError: the data are missing, damaged, or of another shape.
     """
     return score_dataset(run, evaluation_part(name, root), device)
+
+
+def _calibration_part(run: Run, root: Path) -> Dataset:
+    dataset = training_part(run.manifest.data.name, root)
+    if dataset.fingerprint != run.manifest.data.fingerprint:
+        raise DataError(
+            f"the '{dataset.name}' data in {root} are not those that the run {run.path} was "
+            f"trained on: its held-out part cannot be found again. Name the folder it was "
+            f"trained from with --data-root, or train again."
+        )
+    rows = _split(run.manifest.settings, len(dataset)).calibration
+    return Dataset(dataset.name, dataset.layout, dataset.values[rows])
 
 
 def versions() -> dict[str, str]:

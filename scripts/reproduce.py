@@ -122,6 +122,12 @@ def train(settings: Settings, path: Path, data_root: Path) -> tuple[Run, float]:
                 bar.advance(done, f"{report.log_likelihood:.1f} nats")
             else:
                 last = report
+                epoch = report.history[-1]
+                render.say(
+                    f"seed {settings.seed} epoch {epoch.epoch + 1:>3}/{epochs}  fit "
+                    f"{epoch.train:9.2f}  held out {epoch.early_stopping:9.2f} nats  "
+                    f"{epoch.samples_per_second:,.0f} images/s"
+                )
     assert last is not None
     job.save(path, last, finished=True)
     return load_run(path), last.seconds

@@ -58,7 +58,8 @@ def test_version(command: Command) -> None:
     assert command("--version").out.strip() == __version__
 
 
-def test_the_three_commands_in_a_row(command: Command, elsewhere: Path) -> None:
+@pytest.mark.usefixtures("elsewhere")
+def test_the_three_commands_in_a_row(command: Command) -> None:
     trained = command("train", *FAST, "--json")
     assert trained.code == 0
     record = json.loads(trained.out)

@@ -20,6 +20,11 @@ def test_a_shipped_configuration_is_valid_and_names_a_set_to_learn(name: str) ->
     assert builtin(load(name).data.normal).trainable
 
 
+def test_the_default_configuration_states_the_defaults() -> None:
+    """Its file gives every number with its reason; the program's own defaults are the same."""
+    assert load("mnist") == Settings()
+
+
 def test_the_paper_configuration_is_the_network_of_2014() -> None:
     flow = load("paper").flow
     assert (flow.couplings, flow.layers, flow.width) == (4, 5, 1000)

@@ -14,7 +14,7 @@ from nice_anomaly.cli.options import (
     JsonOption,
     RunOption,
 )
-from nice_anomaly.errors import ConfigError, NumericsError
+from nice_anomaly.errors import ConfigError, DataError, NumericsError
 
 if TYPE_CHECKING:
     from nice_anomaly.pipeline import Job
@@ -49,6 +49,7 @@ def train(
         )
     from nice_anomaly.cli import render, runs
     from nice_anomaly.config import load
+    from nice_anomaly.files import probe
     from nice_anomaly.pipeline import prepare
     from nice_anomaly.run import load_checkpoint, load_manifest
 
@@ -62,6 +63,12 @@ def train(
         settings = load(config, [*(overrides or []), *extra])
         path = runs.claim(run, Path(config).stem, overwrite=overwrite)
     job = prepare(settings, data_root, device)
+    if resume and job.dataset.fingerprint != load_manifest(path).data.fingerprint:
+        raise DataError(
+            f"the '{job.dataset.name}' data in {data_root} are not those that the run {path} was "
+            f"begun with. Name the folder it was trained from with --data-root."
+        )
+    probe(path)
     parts = job.split
     render.say(
         f"{job.dataset.name}: {len(parts.fit):,} to fit, {len(parts.early_stopping):,} to stop "

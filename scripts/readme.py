@@ -1,0 +1,187 @@
+"""The README's numbers, from results/*.json, and the pictures, from the reproduction's run.
+
+``python scripts/readme.py`` rewrites the table; with ``--pictures`` also docs/*.png, for which
+'make reproduce' must have run. A test compares the table with the results files.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from numpy.typing import NDArray
+
+from nice_anomaly import pipeline
+from nice_anomaly.cli import render
+from nice_anomaly.data import evaluation_part
+from nice_anomaly.run import Run, load_calibration, load_run
+
+HERE = Path(__file__).parent.parent
+END = "<!-- end -->"
+ROWS = {"mnist": "reproduce.json", "mnist-large": "reproduce-mnist-large.json"}
+NORMAL, ANOMALOUS, INK = "#2a6f97", "#c8553d", "#222222"
+
+
+def main(
+    pictures: Annotated[bool, typer.Option("--pictures")] = False,
+    run: Annotated[Path, typer.Option()] = Path("runs/reproduce-mnist-0"),
+    data_root: Annotated[Path, typer.Option(envvar="NICE_ANOMALY_DATA")] = Path("data"),
+) -> None:
+    """Bring README and pictures up to date."""
+    for document in (HERE / "README.md", HERE / "docs" / "how-it-works.md"):
+        text = document.read_text(encoding="utf-8")
+        document.write_text(filled(text, HERE / "results"), encoding="utf-8")
+    if pictures:
+        loaded = load_run(run)
+        histograms(loaded, data_root, HERE / "docs" / "histograms.png")
+        path_of_one_image(loaded, data_root, HERE / "docs" / "path.png")
+
+
+def filled(text: str, results: Path) -> str:
+    """The text with every generated table in it made anew."""
+    for name, make in {"results": reproduction, "choice": choice, "paper": paper}.items():
+        start = f"<!-- {name}: from results/*.json by scripts/readme.py -->"
+        if start in text:
+            before, rest = text.split(start)
+            _, after = rest.split(END, 1)
+            text = f"{before}{start}\n{make(results)}{END}{after}"
+    return text
+
+
+def choice(results: Path) -> str:
+    """What held-out normals say of variations of the default."""
+    lines = ["| variation | held-out nats | 3σ rate | training |", "| --- | --- | --- | --- |"]
+    for line in json.loads((results / "choice.json").read_text(encoding="utf-8")):
+        lines.append(
+            f"| {line['variation']} | {line['held_out_nats']:.1f} "
+            f"| {render.rate(line['three_sigma_rate'], line['interval'])} "
+            f"| {line['train_seconds']:.0f} s |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def paper(results: Path) -> str:
+    """Test log-likelihoods beside the published one."""
+    lines = [
+        "| MNIST test, mean over random dequantisation | nats | bits/dim | training |",
+        "| --- | --- | --- | --- |",
+        "| NICE paper (2014), 1500 epochs | 1980.50 | 4.36 | – |",
+    ]
+    for name, file in {"paper": "reproduce-paper.json", **ROWS}.items():
+        content = json.loads((results / file).read_text(encoding="utf-8"))
+        lines.append(
+            f"| `{name}` | {content['test_log_likelihood_nats']:.2f} "
+            f"| {content['bits_per_dim']:.2f} | {content['train_seconds']:.0f} s |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def reproduction(results: Path) -> str:
+    """Both error rates of the exercise and ours."""
+    lines = [
+        "| | type I, MNIST test | type II, KMNIST test | AUROC | training |",
+        "| --- | --- | --- | --- | --- |",
+        "| the exercise | 1.10 % [0.90, 1.32] | 0.24 % [0.15, 0.36] | – | – |",
+    ]
+    for name, file in ROWS.items():
+        path = results / file
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        seconds = f"{content['train_seconds']:.0f} s"
+        lines.append(
+            f"| `{name}` | {render.rate(content['type_i'], content['type_i_interval'])} "
+            f"| {render.rate(content['type_ii'], content['type_ii_interval'])} "
+            f"| {content['auroc']:.5f} | {seconds} |"
+        )
+        if "median" in content:
+            middle, spread = content["median"], content["range"]
+            one, two = (
+                f"{100 * middle[key]:.2f} % ({100 * spread[key][0]:.2f} to "
+                f"{100 * spread[key][1]:.2f})"
+                for key in ("type_i", "type_ii")
+            )
+            lines.append(
+                f"| `{name}`, median of {len(content['seeds'])} seeds (range) | {one} | {two} "
+                f"| {middle['auroc']:.5f} | {middle['train_seconds']:.0f} s |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def histograms(run: Run, data_root: Path, target: Path) -> None:
+    """The scores of both test sets with the threshold between them."""
+    from matplotlib.figure import Figure
+
+    calibration = load_calibration(run)
+    scores = {
+        "MNIST test (normal)": (pipeline.evaluation_scores(run, "mnist", data_root), NORMAL),
+        "KMNIST test (anomalous)": (
+            pipeline.evaluation_scores(run, "kmnist", data_root),
+            ANOMALOUS,
+        ),
+    }
+    low, high = -9_000, 4_000
+    bins = np.linspace(low, high, 131).tolist()
+    figure = Figure(figsize=(8, 3.4), dpi=150, layout="constrained")
+    axes = figure.add_subplot()
+    for label, (values, colour) in scores.items():
+        axes.hist(np.clip(values, low, high), bins=bins, color=colour, alpha=0.75, label=label)
+    axes.axvline(calibration.threshold, color=INK, linestyle="--", linewidth=1.2)
+    axes.annotate(
+        f"threshold: mean - 3σ = {calibration.threshold:,.0f}\nflagged to the left of it",
+        (calibration.threshold, 0.8),
+        (-12, 0),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        ha="right",
+        color=INK,
+    )
+    axes.set_xlabel(f"log-likelihood (nats); values below {low:,} are drawn at the left edge")
+    axes.set_ylabel("images")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="upper left")
+    figure.savefig(target)
+
+
+def path_of_one_image(run: Run, data_root: Path, target: Path) -> None:
+    """One digit and one character on their way: pixels, whitened, latents, terms of the score."""
+    from matplotlib.figure import Figure
+
+    calibration = load_calibration(run)
+    figure = Figure(figsize=(9, 4.6), dpi=150, layout="constrained")
+    grid = figure.subplots(2, 4)
+    titles = ["raw pixels", "whitened z", "latents h", "log p(h) of each latent"]
+    for row, name in enumerate(("mnist", "kmnist")):
+        image = torch.from_numpy(evaluation_part(name, data_root).values[3:4])
+        with torch.no_grad():
+            x = run.preprocess.midpoint(image)
+            z, _ = run.flow.whitening(x)
+            h, _ = run.flow(x)
+            terms = run.flow.prior.log_prob(h)
+            score = run.flow.log_prob(x).item()
+        ranges = [(0, 255), (-4, 4), (-8, 8), (-8, 0)]
+        maps = ["gray", "RdBu_r", "RdBu_r", "magma"]
+        for axes, values, (low, high), colours, title in zip(
+            grid[row], (image, z, h, terms), ranges, maps, titles, strict=True
+        ):
+            axes.imshow(square(values), vmin=low, vmax=high, cmap=colours)
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.set_title(title if row == 0 else "", fontsize=10)
+        side = "above" if score >= calibration.threshold else "below"
+        grid[row][0].set_ylabel(name.upper(), fontsize=10)
+        grid[row][3].set_xlabel(
+            f"sum + log-determinant = {score:,.0f} nats\n{side} the threshold of "
+            f"{calibration.threshold:,.0f}",
+            fontsize=9,
+        )
+    figure.savefig(target)
+
+
+def square(values: torch.Tensor) -> NDArray[np.float64]:
+    """784 values as a square; latents are in the order of falling variance, row by row."""
+    return values.reshape(28, 28).double().numpy()
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,166 @@
+"""The main job on the real data: MNIST is learned, KMNIST is found."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import Command
+
+from nice_anomaly import pipeline
+from nice_anomaly.data import evaluation_part
+from nice_anomaly.run import Run, load_run
+
+HERE = Path(__file__).parent.parent
+EPOCHS = "train.epochs=2"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, real_data: Path) -> Path:
+    """An empty folder in which the default configuration was trained, for two epochs only.
+
+    The data folder that training sees holds the training file and nothing else: what passes
+    here cannot have read a test set.
+    """
+    folder = tmp_path_factory.mktemp("home")
+    raw = folder / "train-only" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    name = "train-images-idx3-ubyte"
+    (raw / name).symlink_to((real_data / "MNIST" / "raw" / name).resolve())
+    for arguments in (["train", "--set", EPOCHS], ["calibrate"]):
+        subprocess.run(
+            [sys.executable, "-m", "nice_anomaly", *arguments, "--data-root", "train-only"],
+            cwd=folder,
+            check=True,
+        )
+    return folder
+
+
+@pytest.fixture
+def inside(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(home)
+    return home
+
+
+@pytest.fixture
+def run(inside: Path) -> Run:
+    return load_run(inside / "runs" / "mnist")
+
+
+def detected(command: Command, name: str, root: Path) -> dict[str, float]:
+    done = command("detect", "--dataset", name, "--data-root", root, "--json")
+    assert done.code == 0
+    return dict(json.loads(done.out))
+
+
+@pytest.mark.usefixtures("inside")
+def test_digits_pass_and_characters_are_flagged(command: Command, real_data: Path) -> None:
+    digits = detected(command, "mnist", real_data)
+    characters = detected(command, "kmnist", real_data)
+    clothes = detected(command, "fashion", real_data)
+    assert digits["error_kind"] == "type I"
+    assert characters["error_kind"] == clothes["error_kind"] == "type II"
+    assert digits["n"] == characters["n"] == clothes["n"] == 10_000
+    assert digits["error_rate"] < 0.02
+    assert characters["error_rate"] < 0.01
+    assert clothes["error_rate"] < 0.01
+
+
+@pytest.mark.usefixtures("inside")
+def test_the_test_part_was_out_of_reach(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NICE_ANOMALY_MIRROR", "http://127.0.0.1:9")
+    refused = command("detect", "--dataset", "mnist", "--data-root", "train-only")
+    assert refused.code == 3
+    assert "t10k-images" in refused.err
+
+
+@pytest.mark.usefixtures("inside")
+def test_other_training_data_cannot_calibrate(
+    command: Command, real_data: Path, tmp_path: Path
+) -> None:
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    content = bytearray((real_data / "MNIST" / "raw" / "train-images-idx3-ubyte").read_bytes())
+    content[5000] ^= 1
+    (raw / "train-images-idx3-ubyte").write_bytes(content)
+    refused = command("calibrate", "--data-root", tmp_path)
+    assert refused.code == 3
+    assert "not the published MNIST file" in refused.err
+
+
+def test_a_score_is_the_same_alone_and_among_ten_thousand(run: Run, real_data: Path) -> None:
+    images = evaluation_part("mnist", real_data)
+    together = pipeline.score_dataset(run, images, "cpu")
+    for rows in (slice(0, 1), slice(9_999, 10_000), slice(17, 90)):
+        part = type(images)(images.name, images.layout, images.values[rows])
+        assert np.array_equal(pipeline.score_dataset(run, part, "cpu"), together[rows])
+
+
+def test_half_precision_does_not_change_the_score(run: Run, real_data: Path) -> None:
+    """bfloat16 networks move a score by less than a hundredth of the scores' spread."""
+    from nice_anomaly.score import score
+
+    raw = torch.from_numpy(evaluation_part("mnist", real_data).values[:2048])
+    exact, half = (
+        score(run.flow, run.preprocess, raw, precision=precision)
+        for precision in (torch.float32, torch.bfloat16)
+    )
+    assert np.abs(exact - half).mean() < 0.01 * exact.std()
+    assert abs((exact - half).mean()) < 0.002 * exact.std()
+
+
+def test_dequantised_likelihood_cannot_exceed_that_of_certain_bytes(
+    run: Run, real_data: Path
+) -> None:
+    """Mean LL over random dequantisation ≤ D ln 256 = 4347.42 nats; two epochs reach 1500."""
+    images = evaluation_part("mnist", real_data)
+    mean = pipeline.score_dataset(run, images, "cpu", noise_seed=1).mean()
+    assert 1_500 < mean < 784 * np.log(256)
+
+
+def test_a_blank_image_is_thought_normal(run: Run) -> None:
+    """A known blindness of likelihoods: simpler than the normal data scores higher."""
+    blank = torch.zeros(1, 784, dtype=torch.uint8)
+    from nice_anomaly.score import score
+
+    alone = score(run.flow, run.preprocess, blank, precision=torch.float32)
+    assert alone[0] > run.manifest.history[-1].early_stopping
+
+
+def test_reproduce_writes_what_it_promises(tmp_path: Path, real_data: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(
+        "flow: {couplings: 2, layers: 1, width: 32}\ntrain: {epochs: 1}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, HERE / "scripts" / "reproduce.py", "--config", "tiny.yaml",
+         "--seeds", "2", "--data-root", real_data.resolve()],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "source" in done.stdout
+    assert "median of 2" in done.stdout
+    found = json.loads((tmp_path / "results" / "reproduce-tiny.json").read_text())
+    assert found.keys() == {
+        "type_i", "type_ii", "auroc", "type_i_interval", "type_ii_interval", "threshold",
+        "train_seconds", "test_log_likelihood_nats", "bits_per_dim", "seed", "parameters",
+        "versions", "seeds", "median", "range",
+    }  # fmt: skip
+    assert found["type_i_interval"][0] <= found["type_i"] <= found["type_i_interval"][1]
+    bits = 8 - found["test_log_likelihood_nats"] / (784 * np.log(2))
+    assert found["bits_per_dim"] == pytest.approx(bits)
+    assert found["auroc"] > 0.99
+
+
+def test_reproduce_without_data_or_network_says_what_to_do(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, HERE / "scripts" / "reproduce.py"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={"PATH": "", "NICE_ANOMALY_MIRROR": "http://127.0.0.1:9"},
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert "NICE_ANOMALY_DATA" in done.stderr
+    assert "make demo" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "results").exists()
