@@ -155,6 +155,7 @@ class _Loader(yaml.SafeLoader):
     """YAML 1.2 on two points where PyYAML surprises: 1e-3 is a number, keys are unique."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping, refused if a key is given twice."""
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from nice_anomaly.calibrate import Calibration, calibrate_sigma
 from nice_anomaly.config import Settings
-from nice_anomaly.data import Dataset, Split, builtin, evaluation_part, split, training_part
+from nice_anomaly.data import Dataset, Split, evaluation_part, split, training_part
 from nice_anomaly.errors import DataError
 from nice_anomaly.flow import Architecture, Flow
 from nice_anomaly.preprocess import Preprocess
@@ -67,9 +67,7 @@ class Job:
             settings=self.settings,
             data=DataRecord(
                 name=data.name,
-                kind=data.layout.kind,
-                shape=data.layout.shape,
-                levels=data.layout.levels,
+                layout=data.layout,
                 n=len(data),
                 fit=len(parts.fit),
                 early_stopping=len(parts.early_stopping),
@@ -93,6 +91,8 @@ def prepare(settings: Settings, root: Path, device: str = "auto") -> Job:
         ConfigError: a split or a device that cannot be.
         DataError: the data are missing or damaged.
     """
+    target = choose_device(device)
+    precision = choose_precision(settings.train.precision, target)
     dataset = training_part(settings.data.normal, root)
     parts = _split(settings, len(dataset))
     fit = _rows(dataset, parts.fit)
@@ -115,8 +115,6 @@ def prepare(settings: Settings, root: Path, device: str = "auto") -> Job:
     generator = torch.Generator().manual_seed(settings.seed)
     sample = preprocess.dequantise(fit[:INITIAL_SAMPLES], generator)
     flow.initialise(sample, *preprocess.moments(fit), floor=settings.flow.eigenvalue_floor)
-    target = choose_device(device)
-    precision = choose_precision(settings.train.precision, target)
     return Job(settings, dataset, parts, preprocess, flow.to(target), precision)
 
 
@@ -130,15 +128,10 @@ def score_dataset(
         NumericsError: a score is not a number.
     """
     expected = run.manifest.data
-    if (dataset.layout.kind, dataset.layout.shape, dataset.layout.levels) != (
-        expected.kind,
-        expected.shape,
-        expected.levels,
-    ):
-        normal = builtin(expected.name).layout
+    if dataset.layout != expected.layout:
         raise DataError(
             f"'{dataset.name}' holds {dataset.layout}, but the run {run.path} has learned "
-            f"'{expected.name}', {normal}. Choose a set of the same kind, or train on one."
+            f"'{expected.name}', {expected.layout}. Choose a set of the same kind, or train on one."
         )
     target = choose_device(device)
     return score(

@@ -5,6 +5,7 @@ the same affine map for every sample; nothing is rescaled sample by sample, or l
 not be compared.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
@@ -71,17 +72,25 @@ class Preprocess:
     @property
     def log_jacobian(self) -> float:
         """Nats to add to log p(x) for the density in ``unit``; 0 for images on [0, 1]."""
-        return float((self.unit.double().log() - self.scale.double().log()).sum())
+        return float((self.unit.log() - self.scale.log()).sum())
 
     @property
     def noise_variance(self) -> Tensor:
         """Variance per coordinate, in units of x, that training adds: step²/12 + noise²."""
-        return (self.step / self.scale).double().square() / 12 + self.noise.double().square()
+        return (self.step / self.scale).square() / 12 + self.noise.square()
 
-    @property
-    def bits_offset(self) -> float:
-        """Σ log2(unit_i / step_i): bits/dim = (offset - LL / ln 2) / d; +∞ when continuous."""
-        return float((self.unit.double() / self.step.double()).log2().sum())
+    def bits_per_dim(self, log_likelihood: float) -> float | None:
+        """A log-likelihood in nats as bits per coordinate; None for continuous columns.
+
+        (Σ log2(unit_i / step_i) - LL / ln 2) / d, which is 8 - LL / (d ln 2) for bytes on [0, 1].
+
+        >>> Preprocess.for_levels(784, 256).bits_per_dim(0.0)
+        8.0
+        """
+        if not self.step.all():
+            return None
+        levels = float((self.unit / self.step).log2().sum())
+        return (levels - log_likelihood / math.log(2)) / len(self.step)
 
     def midpoint(self, raw: Tensor) -> Tensor:
         """Raw ``[n, d]`` to the flow's x without randomness: what scoring uses."""

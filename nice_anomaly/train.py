@@ -103,6 +103,7 @@ def _epochs(
 ) -> Iterator[Progress | Checkpoint]:
     device = flow.scaling.log_scale.device
     generator = torch.Generator(device).manual_seed(seed)
+    log_jacobian = preprocess.log_jacobian
     optimizer = _optimizer(flow, settings)
     batches = math.ceil(len(fit) / settings.batch_size)
     steps = batches * settings.epochs
@@ -117,7 +118,8 @@ def _epochs(
             step = epoch * batches + batch
             _set_rates(optimizer, one_cycle(step / steps, settings.warmup))
             x = preprocess.dequantise(fit[rows].to(device), generator)
-            total += len(rows) * _step(flow, optimizer, x, precision, epoch, batch)
+            value = _step(flow, optimizer, x, precision, epoch, batch)
+            total += len(rows) * (value + log_jacobian)
             seen += len(rows)
             yield Progress(epoch, step + 1, steps, seen, total / seen)
         trained = time.perf_counter()

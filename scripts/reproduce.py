@@ -93,7 +93,6 @@ def reproduce(settings: Settings, config: str, data_root: Path) -> Outcome:
         float(pipeline.score_dataset(run, test, noise_seed=draw).mean()) for draw in range(DRAWS)
     ]
     log_likelihood = sum(over_noise) / DRAWS
-    dimensions = test.layout.dimensions
     return Outcome(
         type_i=type_i.value,
         type_ii=type_ii.value,
@@ -103,7 +102,7 @@ def reproduce(settings: Settings, config: str, data_root: Path) -> Outcome:
         threshold=calibration.threshold,
         train_seconds=seconds,
         test_log_likelihood_nats=log_likelihood,
-        bits_per_dim=8 - log_likelihood / (dimensions * math.log(2)),
+        bits_per_dim=run.preprocess.bits_per_dim(log_likelihood) or math.nan,
         seed=settings.seed,
         parameters=run.flow.parameter_count,
         versions=pipeline.versions(),
@@ -152,7 +151,7 @@ def show(config: str, outcomes: list[Outcome]) -> None:
         ["source", _short(SOURCE_TYPE_I), _short(SOURCE_TYPE_II), "", "", ""],
         *(
             [
-                f"{config}, seed {o.seed}",
+                f"seed {o.seed}",
                 _short(Rate(round(o.type_i * 10_000), 10_000)),
                 _short(Rate(round(o.type_ii * 10_000), 10_000)),
                 f"{o.auroc:.5f}",
@@ -174,7 +173,8 @@ def show(config: str, outcomes: list[Outcome]) -> None:
                 f"{middle['train_seconds']:.0f}",
             ]
         )
-    render.show_table("MNIST against KMNIST at mean - 3σ, 95 % intervals", header, rows)
+    title = f"{config}: MNIST against KMNIST at mean - 3σ, 95 % intervals"
+    render.show_table(title, header, rows)
 
 
 def _short(rate: Rate) -> str:

@@ -38,8 +38,11 @@ def test_images_are_densities_on_the_unit_interval_and_rows_in_their_own_units()
 
 def test_bits_per_dim_of_the_uniform_density_is_eight() -> None:
     """On [0, 1] with 256 levels bits/dim = 8 - LL / (D ln 2); LL = 0 for the uniform density."""
-    assert Preprocess.for_levels(784, 256).bits_offset / 784 == 8
-    assert math.isinf(Preprocess.for_columns(rng().normal(size=(9, 2)), 0.1).bits_offset)
+    preprocess = Preprocess.for_levels(784, 256)
+    assert preprocess.bits_per_dim(0.0) == 8
+    assert preprocess.bits_per_dim(784 * math.log(256)) == pytest.approx(0)
+    assert preprocess.bits_per_dim(1980.50) == pytest.approx(4.36, abs=0.005)  # the paper's pair
+    assert Preprocess.for_columns(rng().normal(size=(9, 2)), 0.1).bits_per_dim(0.0) is None
 
 
 def test_columns_become_standardised_without_losing_small_spreads_on_large_offsets() -> None:

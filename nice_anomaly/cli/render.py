@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -52,7 +53,7 @@ def show_facts(title: str, facts: Sequence[tuple[str, str]]) -> None:
 
 def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table on stdout; the first column is text, the others are numbers."""
-    table = Table(title=escape(title), title_justify="left", title_style="bold")
+    table = Table(title=escape(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     for index, name in enumerate(header):
         table.add_column(name, justify="right" if index else "left")
     for row in rows:
@@ -88,6 +89,7 @@ class _RateColumn(ProgressColumn):
         super().__init__()
 
     def render(self, task: Task) -> Text:
+        """The rate of one task."""
         speed = task.finished_speed or task.speed
         return Text(f"{speed:,.0f} {self.unit}/s" if speed else f"– {self.unit}/s", style="cyan")
 

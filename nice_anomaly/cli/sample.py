@@ -31,19 +31,19 @@ def sample(
     from nice_anomaly.run import load_run
 
     loaded = load_run(runs.locate(run))
-    data = loaded.manifest.data
-    suffix = ".png" if data.kind == "image" else ".csv"
+    layout = loaded.manifest.data.layout
+    suffix = ".png" if layout.kind == "image" else ".csv"
     output = loaded.path / f"sample{suffix}" if output is None else output
     if output.suffix != suffix:
         raise ConfigError(
-            f"the run {loaded.path} has learned {data.kind}s: --output takes a name ending in "
+            f"the run {loaded.path} has learned {layout.kind}s: --output takes a name ending in "
             f"{suffix}, got '{output}'."
         )
     raw = loaded.preprocess.to_raw(loaded.flow.sample(n, seed=seed, temperature=temperature))
     values = raw.numpy()
-    if data.kind == "image":
-        height, width = data.shape
-        write(output, grid_png(values.reshape(n, height, width), data.levels))
+    if layout.kind == "image":
+        height, width = layout.shape
+        write(output, grid_png(values.reshape(n, height, width), layout.levels))
     else:
         write(output, rows_csv(values))
     render.say(f"drew {n:,} samples from {loaded.path} at temperature {temperature:g}")

@@ -43,6 +43,7 @@ class Conditioner(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The shift for each row of x."""
         for layer in self.hidden:
             x = self.activate(layer(x), inplace=True)
         shift: Tensor = self.last(x)

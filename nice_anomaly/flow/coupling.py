@@ -40,6 +40,7 @@ class AdditiveCouplings(nn.Module):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x → (y, 0)."""
         source, target = x[:, 0::2].contiguous(), x[:, 1::2].contiguous()
         for shift in self.shifts:
             source, target = target + shift(source), source

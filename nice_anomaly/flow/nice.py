@@ -72,6 +72,7 @@ class Flow(nn.Module):
         return sum(p.numel() for p in self.parameters())
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x → (h, log|det dh/dx|), layer after layer."""
         total = x.new_zeros(())
         for layer in (self.whitening, self.couplings, self.scaling):
             x, log_det = layer(x)

@@ -79,6 +79,7 @@ class _StudentLogProb(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, h: Tensor, nu: Tensor) -> Tensor:
+        """log p(h) for degrees of freedom ν, elementwise."""
         log = torch.log1p(h.square().div_(nu))
         ctx.save_for_backward(h, nu, log)
         constant = torch.lgamma((nu + 1) / 2) - torch.lgamma(nu / 2) - 0.5 * (nu * math.pi).log()
@@ -86,6 +87,7 @@ class _StudentLogProb(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        """The gradients by h, ``[n, d]``, and by ν, ``[d]``."""
         (grad,), (h, nu, log) = grads, ctx.saved_tensors
         # With w = (ν+1) h / (ν + h²): d/dh = -w and d/dν = c'(ν) - ½ ln(1 + h²/ν) + w h / 2ν.
         w = torch.addcmul(nu, h, h).reciprocal_().mul_(h).mul_(grad).mul_(-(nu + 1))

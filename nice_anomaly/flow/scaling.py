@@ -20,6 +20,7 @@ class Scaling(nn.Module):
         self.log_scale = nn.Parameter(torch.zeros(dimensions))
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """z → (h, Σ s)."""
         return z * self.log_scale.exp(), self.log_scale.sum()
 
     def inverse(self, h: Tensor) -> tuple[Tensor, Tensor]:

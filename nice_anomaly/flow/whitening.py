@@ -45,6 +45,7 @@ class Whitening(nn.Module):
         return cls(mean, eigenvectors.flip(1).contiguous(), eigenvalues)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x → (z, log|det dz/dx|)."""
         # In bfloat16 the directions of small variance would be rounding noise blown up.
         with torch.autocast(x.device.type, enabled=False):
             z = (x - self.mean) @ self.eigenvectors * self.eigenvalues.rsqrt()

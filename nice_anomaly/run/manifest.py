@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nice_anomaly.config import Settings, validate
+from nice_anomaly.data import Layout
 from nice_anomaly.errors import ArtifactError
 from nice_anomaly.files import write
 from nice_anomaly.flow import Architecture
@@ -20,9 +21,7 @@ class DataRecord:
     """Which data the run learned from: enough to find the same held-out samples again."""
 
     name: str
-    kind: str
-    shape: tuple[int, ...]
-    levels: int
+    layout: Layout
     n: int
     fit: int
     early_stopping: int
@@ -83,13 +82,13 @@ def load_manifest(path: Path) -> Manifest:
             f"reads {FORMAT}): upgrade with 'pip install --upgrade nice-anomaly'."
         )
     try:
+        data = document["data"]
+        layout = Layout(**{**data["layout"], "shape": tuple(data["layout"]["shape"])})
         return Manifest(
             **{
                 **document,
                 "settings": validate(document["settings"], f"{path / MANIFEST}: settings"),
-                "data": DataRecord(
-                    **{**document["data"], "shape": tuple(document["data"]["shape"])}
-                ),
+                "data": DataRecord(**{**data, "layout": layout}),
                 "architecture": Architecture(**document["architecture"]),
                 "history": tuple(EpochSummary(**entry) for entry in document["history"]),
             }
