@@ -52,10 +52,11 @@ class StudentPrior(nn.Module):
 
     Whitened images have coordinates that are nearly always still and rarely far out (a pixel
     that few digits touch). No fixed prior fits those and the smooth ones; here each coordinate
-    says how heavy its own tail is. ν → ∞ is the Gaussian. ``log_nu`` holds ln ν, ``[d]``.
+    says how heavy its own tail is. ν → ∞ is the Gaussian, and training starts near it: a
+    coordinate gets a heavy tail only when the data ask for one. ``log_nu`` holds ln ν, ``[d]``.
     """
 
-    start = 6.0
+    start = 150.0
     std = math.sqrt(start / (start - 2))
 
     def __init__(self, dimensions: int) -> None:
