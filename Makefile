@@ -37,7 +37,7 @@ bench: $(STAMP)       ## speed against the matrix-product rate of this machine
 	$(BIN)/python scripts/bench.py
 
 figures: $(STAMP)     ## the README's picture and numbers, from results/
-	$(BIN)/python scripts/readme.py
+	$(BIN)/python scripts/readme.py --pictures
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache runs

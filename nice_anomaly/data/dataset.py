@@ -1,0 +1,71 @@
+"""A set of samples as it came in: raw values, what they are, and a fingerprint."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nice_anomaly.errors import DataError
+
+Kind = Literal["image", "table"]
+Part = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What one sample is, apart from its values: two sets compare only if these agree.
+
+    ``shape`` is ``(height, width)`` for grey images and ``(columns,)`` for tables. ``levels``
+    is the number of integer levels a value can have, 0 for continuous values.
+    """
+
+    kind: Kind
+    shape: tuple[int, ...]
+    levels: int
+
+    @property
+    def dimensions(self) -> int:
+        """Numbers in one sample."""
+        return int(np.prod(self.shape))
+
+    def __str__(self) -> str:
+        if self.kind == "image":
+            size = " × ".join(map(str, self.shape))
+            return f"grey images of {size} pixels with {self.levels} levels"
+        return f"table rows of {self.dimensions} columns"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Samples in rows: ``values`` is ``[n, d]``, uint8 for images, float64 for tables."""
+
+    name: str
+    layout: Layout
+    values: NDArray[np.uint8] | NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.values.shape[1:] != (self.layout.dimensions,):
+            raise DataError(
+                f"'{self.name}' has rows of shape {self.values.shape[1:]}, "
+                f"expected {self.layout}: check that the file belongs to this set."
+            )
+        if self.values.dtype == np.uint8:
+            return
+        bad = np.flatnonzero(~np.isfinite(self.values).all(axis=1))
+        if len(bad):
+            raise DataError(
+                f"'{self.name}' has NaN or infinite values in {len(bad)} rows, the first in row "
+                f"{bad[0]} (counted from 0): remove or repair them."
+            )
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the values and their layout: the same data, the same string."""
+        digest = hashlib.sha256(f"{self.layout}|{self.values.dtype}|{len(self)}".encode())
+        digest.update(np.ascontiguousarray(self.values).data)
+        return digest.hexdigest()
