@@ -79,5 +79,3 @@ def evaluation_part(name: str, root: Path) -> Dataset:
         DataError: the files are missing or damaged.
     """
     return builtin(name).load("test", root)
-
-
