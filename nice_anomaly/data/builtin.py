@@ -20,7 +20,7 @@ class BuiltIn:
 
 
 def _shipped(load: Callable[[Part], Dataset]) -> Callable[[Part, Path], Dataset]:
-    return lambda part, root: load(part)
+    return lambda part, _: load(part)
 
 
 GREY_28 = Layout("image", (28, 28), 256)
