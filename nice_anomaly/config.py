@@ -29,13 +29,14 @@ class DataSettings(Section):
 
 
 class FlowSettings(Section):
-    """The architecture, the floor of the whitening's eigenvalues, the noise for tables."""
+    """The architecture; where a Student prior and the whitening start; the noise for tables."""
 
     couplings: int = Field(6, ge=1, le=256)
     layers: int = Field(2, ge=1, le=32)
     width: int = Field(512, ge=1, le=65_536)
     activation: Literal["relu", "silu"] = "relu"
     prior: Literal["logistic", "gaussian", "student"] = "student"
+    degrees_of_freedom: float = Field(60.0, gt=2)
     eigenvalue_floor: float = Field(1e-5, ge=0)
     noise: float = Field(0.1, ge=0)
 

@@ -114,7 +114,12 @@ def prepare(settings: Settings, root: Path, device: str = "auto") -> Job:
         )
     generator = torch.Generator().manual_seed(settings.seed)
     sample = preprocess.dequantise(fit[:INITIAL_SAMPLES], generator)
-    flow.initialise(sample, *preprocess.moments(fit), floor=settings.flow.eigenvalue_floor)
+    flow.initialise(
+        sample,
+        *preprocess.moments(fit),
+        floor=settings.flow.eigenvalue_floor,
+        nu=settings.flow.degrees_of_freedom,
+    )
     return Job(settings, dataset, parts, preprocess, flow.to(target), precision)
 
 

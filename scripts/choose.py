@@ -20,9 +20,8 @@ from reproduce import train
 VARIATIONS: dict[str, list[str]] = {
     "the default": [],
     "logistic prior": ["flow.prior=logistic"],
-    "no floor under the eigenvalues": ["flow.eigenvalue_floor=0.0"],
+    "Student prior from 6 degrees of freedom": ["flow.degrees_of_freedom=6.0"],
     "weight decay 0.3": ["train.weight_decay=0.3"],
-    "scale and prior learn at a quarter of the rate": ["train.head_learning_rate=0.03"],
     "SiLU instead of ReLU": ["flow.activation=silu"],
 }
 

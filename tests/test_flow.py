@@ -179,7 +179,7 @@ def test_initialise_gives_every_latent_the_spread_of_the_prior() -> None:
     built = Flow(Architecture(dimensions=D, couplings=2, layers=1, width=4, prior="logistic"))
     mean, covariance = moments()
     x = (samples_of(mean, covariance, 5_000)).float()
-    built.initialise(x, mean, covariance, 0.0)
+    built.initialise(x, mean, covariance, floor=0.0, nu=6.0)
     assert built(x)[0].std(dim=0).detach().numpy() == pytest.approx(
         math.pi / math.sqrt(3), rel=1e-3
     )

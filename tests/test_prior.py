@@ -13,7 +13,7 @@ from nice_anomaly.flow.prior import LogisticPrior, Prior, StudentPrior
 ORACLES = {
     "logistic": scipy.stats.logistic(),
     "gaussian": scipy.stats.norm(),
-    "student": scipy.stats.t(StudentPrior.start),
+    "student": scipy.stats.t(6),
 }
 
 

@@ -1,5 +1,6 @@
 """The command line: one file a verb. Heavy imports happen inside the verbs."""
 
+import logging
 import sys
 
 import typer
@@ -36,6 +37,10 @@ def top(
 
 def main() -> None:
     """Run the command; an error that a user can cause is a sentence and its exit code."""
+    talk = logging.getLogger("nice_anomaly")
+    if not talk.handlers:
+        talk.addHandler(logging.StreamHandler())
+    talk.setLevel(logging.INFO)
     try:
         app()
     except NiceAnomalyError as error:

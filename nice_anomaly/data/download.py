@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
@@ -11,6 +12,8 @@ from http.client import HTTPException
 from pathlib import Path
 
 from nice_anomaly.errors import DataError
+
+logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 30
 ATTEMPTS = 2
@@ -78,6 +81,7 @@ def unpack(archive: Path, target: Path) -> None:
 
 def _try(url: str, archive: Path, md5: str) -> str | None:
     """Download one address; None when the file is whole, else why it is not."""
+    logger.info("downloading %s", url)
     request = urllib.request.Request(url, headers={"User-Agent": "nice-anomaly"})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:

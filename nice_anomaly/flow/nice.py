@@ -1,5 +1,6 @@
 """NICE: whitening, additive couplings, diagonal scaling and a factorised prior."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -107,12 +108,17 @@ class Flow(nn.Module):
         return x
 
     @torch.no_grad()
-    def initialise(self, x: Tensor, mean: Tensor, covariance: Tensor, floor: float) -> None:
+    def initialise(
+        self, x: Tensor, mean: Tensor, covariance: Tensor, *, floor: float, nu: float
+    ) -> None:
         """Data-dependent start: whiten by the moments, then scale to the prior's spread.
 
         ``x`` ``[n, d]`` are samples to measure the spread on; ``mean`` and ``covariance`` (best
-        in float64) are those of the whole training part.
+        in float64) are those of the whole training part; ``nu`` are the degrees of freedom that
+        a Student prior starts with.
         """
+        if isinstance(self.prior, StudentPrior):
+            self.prior.log_nu.fill_(math.log(nu))
         whitening = Whitening.from_moments(mean, covariance, floor)
         self.whitening.load_state_dict(whitening.state_dict())
         h, _ = self(x)

@@ -52,16 +52,18 @@ class StudentPrior(nn.Module):
 
     Whitened images have coordinates that are nearly always still and rarely far out (a pixel
     that few digits touch). No fixed prior fits those and the smooth ones; here each coordinate
-    says how heavy its own tail is. ν → ∞ is the Gaussian, and training starts near it: a
-    coordinate gets a heavy tail only when the data ask for one. ``log_nu`` holds ln ν, ``[d]``.
+    says how heavy its own tail is. ν → ∞ is the Gaussian. ``log_nu`` holds ln ν, ``[d]``.
     """
 
-    start = 150.0
-    std = math.sqrt(start / (start - 2))
-
-    def __init__(self, dimensions: int) -> None:
+    def __init__(self, dimensions: int, nu: float = 6.0) -> None:
         super().__init__()
-        self.log_nu = nn.Parameter(torch.full((dimensions,), math.log(self.start)))
+        self.log_nu = nn.Parameter(torch.full((dimensions,), math.log(nu)))
+
+    @property
+    def std(self) -> float:
+        """√(ν / (ν - 2)), averaged over the coordinates; ν > 2."""
+        nu = self.log_nu.detach().exp()
+        return float((nu / (nu - 2)).sqrt().mean())
 
     def log_prob(self, h: Tensor) -> Tensor:
         """Nats a coordinate."""
