@@ -22,7 +22,6 @@ VARIATIONS: dict[str, list[str]] = {
     "logistic prior": ["flow.prior=logistic"],
     "Student prior from 6 degrees of freedom": ["flow.degrees_of_freedom=6.0"],
     "weight decay 0.3": ["train.weight_decay=0.3"],
-    "SiLU instead of ReLU": ["flow.activation=silu"],
 }
 
 
