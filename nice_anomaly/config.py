@@ -36,7 +36,7 @@ class FlowSettings(Section):
     width: int = Field(512, ge=1, le=65_536)
     activation: Literal["relu", "silu"] = "relu"
     prior: Literal["logistic", "gaussian", "student"] = "student"
-    degrees_of_freedom: float = Field(20.0, gt=2)
+    degrees_of_freedom: float = Field(30.0, gt=2)
     eigenvalue_floor: float = Field(1e-5, ge=0)
     noise: float = Field(0.1, ge=0)
 

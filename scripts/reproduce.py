@@ -146,7 +146,7 @@ def store(outcomes: list[Outcome], path: Path) -> None:
 
 def show(config: str, outcomes: list[Outcome]) -> None:
     """The source's row beside ours."""
-    header = ["", "type I %", "type II %", "AUROC", "test nats", "train s"]
+    header = ["", "type I %", "type II %", "AUROC", "nats", "s"]
     rows = [
         ["source", _short(SOURCE_TYPE_I), _short(SOURCE_TYPE_II), "", "", ""],
         *(

@@ -53,7 +53,13 @@ def show_facts(title: str, facts: Sequence[tuple[str, str]]) -> None:
 
 def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table on stdout; the first column is text, the others are numbers."""
-    table = Table(title=escape(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    table = Table(
+        title=escape(title),
+        title_justify="left",
+        title_style="bold",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for index, name in enumerate(header):
         table.add_column(name, justify="right" if index else "left")
     for row in rows:
