@@ -194,6 +194,7 @@ def test_an_interrupted_training_is_kept_and_resumed_to_the_same_weights(
             break
     running.send_signal(signal.SIGINT)
     rest = running.stderr.read()
+    running.stderr.close()
     assert running.wait() == 130
     assert "interrupted: runs/digits holds the weights of epoch" in rest
     assert "--resume" in rest

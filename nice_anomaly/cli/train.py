@@ -94,9 +94,14 @@ def _run(job: "Job", path: Path, checkpoint: "Checkpoint | None") -> "Checkpoint
     from nice_anomaly.cli import render
 
     last = [] if checkpoint is None else [checkpoint]
+    saved = time.monotonic()
     try:
-        for state in _epochs(job, path, checkpoint):
+        for state in _epochs(job, checkpoint):
             last = [state]
+            _announce(state, job.settings.train.epochs)
+            if time.monotonic() - saved > SAVE_EVERY_SECONDS:
+                _keep(job, path, state, finished=False)
+                saved = time.monotonic()
     except KeyboardInterrupt:
         if not last:
             render.say("interrupted before the first epoch was complete: nothing was kept.")
@@ -120,14 +125,13 @@ def _run(job: "Job", path: Path, checkpoint: "Checkpoint | None") -> "Checkpoint
     return last[0]
 
 
-def _epochs(job: "Job", path: Path, checkpoint: "Checkpoint | None") -> "Iterator[Checkpoint]":
-    """The epochs of a training as they end, shown as they go, saved once a minute."""
+def _epochs(job: "Job", checkpoint: "Checkpoint | None") -> "Iterator[Checkpoint]":
+    """The epochs of a training as they end, under a bar that shows each step."""
     from nice_anomaly.cli import render
     from nice_anomaly.train import Progress
 
-    epochs, n = job.settings.train.epochs, len(job.split.fit)
-    saved = time.monotonic()
-    with render.progress_bar("training", epochs * n, "samples") as bar:
+    n = len(job.split.fit)
+    with render.progress_bar("training", job.settings.train.epochs * n, "samples") as bar:
         for report in job.train(checkpoint):
             if isinstance(report, Progress):
                 bits = job.preprocess.bits_per_dim(report.log_likelihood)
@@ -136,18 +140,20 @@ def _epochs(job: "Job", path: Path, checkpoint: "Checkpoint | None") -> "Iterato
                     report.epoch * n + report.samples,
                     note if bits is None else f"{note} {bits:.3f} bits/dim",
                 )
-                continue
-            last = report.history[-1]
-            better = ", best so far" if report.best_epoch == last.epoch else ""
-            render.say(
-                f"epoch {last.epoch + 1:>3}/{epochs}  fit {last.train:9.2f}  held out "
-                f"{last.early_stopping:9.2f} nats  {last.samples_per_second:,.0f} "
-                f"samples/s{better}"
-            )
-            if time.monotonic() - saved > SAVE_EVERY_SECONDS:
-                _keep(job, path, report, finished=False)
-                saved = time.monotonic()
-            yield report
+            else:
+                yield report
+
+
+def _announce(checkpoint: "Checkpoint", epochs: int) -> None:
+    """One line for an epoch that has ended."""
+    from nice_anomaly.cli import render
+
+    last = checkpoint.history[-1]
+    better = ", best so far" if checkpoint.best_epoch == last.epoch else ""
+    render.say(
+        f"epoch {last.epoch + 1:>3}/{epochs}  fit {last.train:9.2f}  held out "
+        f"{last.early_stopping:9.2f} nats  {last.samples_per_second:,.0f} samples/s{better}"
+    )
 
 
 def _keep(job: "Job", path: Path, checkpoint: "Checkpoint", *, finished: bool) -> None:
