@@ -88,55 +88,42 @@ def train(
         NumericsError: the loss is no longer finite. The last checkpoint holds good weights.
     """
     with threads_for(2.0 * settings.batch_size * flow.architecture.largest_matrix):
-        yield from _epochs(flow, preprocess, fit, early_stopping, settings, seed, precision, resume)
-
-
-def _epochs(
-    flow: Flow,
-    preprocess: Preprocess,
-    fit: Tensor,
-    early_stopping: Tensor,
-    settings: TrainSettings,
-    seed: int,
-    precision: torch.dtype,
-    resume: Checkpoint | None,
-) -> Iterator[Progress | Checkpoint]:
-    device = flow.scaling.log_scale.device
-    generator = torch.Generator(device).manual_seed(seed)
-    log_jacobian = preprocess.log_jacobian
-    optimizer = _optimizer(flow, settings)
-    batches = math.ceil(len(fit) / settings.batch_size)
-    steps = batches * settings.epochs
-    checkpoint = resume
-    if checkpoint is not None:
-        _restore(checkpoint, flow, optimizer, generator)
-    for epoch in range(checkpoint.epochs_done if checkpoint else 0, settings.epochs):
-        started = time.perf_counter()
-        total, seen = 0.0, 0
-        order = torch.randperm(len(fit), generator=generator, device=device).to(fit.device)
-        for batch, rows in enumerate(order.split(settings.batch_size)):
-            step = epoch * batches + batch
-            _set_rates(optimizer, one_cycle(step / steps, settings.warmup))
-            x = preprocess.dequantise(fit[rows].to(device), generator)
-            value = _step(flow, optimizer, x, precision, epoch, batch)
-            total += len(rows) * (value + log_jacobian)
-            seen += len(rows)
-            yield Progress(epoch, step + 1, steps, seen, total / seen)
-        trained = time.perf_counter()
-        held_out = score(
-            flow, preprocess, early_stopping, precision=precision, noise_seed=EVALUATION_SEED
-        ).mean()
-        summary = EpochSummary(
-            epoch=epoch,
-            train=total / seen,
-            early_stopping=float(held_out),
-            samples_per_second=seen / (trained - started),
-            seconds=time.perf_counter() - started,
-        )
-        checkpoint = _checkpoint(checkpoint, summary, flow, optimizer, generator)
-        yield checkpoint
-        if epoch - checkpoint.best_epoch >= settings.patience:
-            return
+        device = flow.scaling.log_scale.device
+        generator = torch.Generator(device).manual_seed(seed)
+        log_jacobian = preprocess.log_jacobian
+        optimizer = _optimizer(flow, settings)
+        batches = math.ceil(len(fit) / settings.batch_size)
+        steps = batches * settings.epochs
+        checkpoint = resume
+        if checkpoint is not None:
+            _restore(checkpoint, flow, optimizer, generator)
+        for epoch in range(checkpoint.epochs_done if checkpoint else 0, settings.epochs):
+            started = time.perf_counter()
+            total, seen = 0.0, 0
+            order = torch.randperm(len(fit), generator=generator, device=device).to(fit.device)
+            for batch, rows in enumerate(order.split(settings.batch_size)):
+                step = epoch * batches + batch
+                _set_rates(optimizer, one_cycle(step / steps, settings.warmup))
+                x = preprocess.dequantise(fit[rows].to(device), generator)
+                value = _step(flow, optimizer, x, precision, epoch, batch)
+                total += len(rows) * (value + log_jacobian)
+                seen += len(rows)
+                yield Progress(epoch, step + 1, steps, seen, total / seen)
+            trained = time.perf_counter()
+            held_out = score(
+                flow, preprocess, early_stopping, precision=precision, noise_seed=EVALUATION_SEED
+            ).mean()
+            summary = EpochSummary(
+                epoch=epoch,
+                train=total / seen,
+                early_stopping=float(held_out),
+                samples_per_second=seen / (trained - started),
+                seconds=time.perf_counter() - started,
+            )
+            checkpoint = _checkpoint(checkpoint, summary, flow, optimizer, generator)
+            yield checkpoint
+            if epoch - checkpoint.best_epoch >= settings.patience:
+                return
 
 
 def one_cycle(progress: float, warmup: float) -> float:

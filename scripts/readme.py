@@ -50,10 +50,15 @@ def filled(text: str, results: Path) -> str:
     return text
 
 
+def read(path: Path) -> Any:
+    """The content of a results file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def choice(results: Path) -> str:
     """What held-out normals say of variations of the default."""
     lines = ["| variation | held-out nats | 3σ rate | training |", "| --- | --- | --- | --- |"]
-    for line in json.loads((results / "choice.json").read_text(encoding="utf-8")):
+    for line in read(results / "choice.json"):
         lines.append(
             f"| {line['variation']} | {line['held_out_nats']:.1f} "
             f"| {render.rate(line['three_sigma_rate'], line['interval'])} "
@@ -70,7 +75,7 @@ def paper(results: Path) -> str:
         "| NICE paper (2014), 1500 epochs | 1980.50 | 4.36 | – |",
     ]
     for name, file in {"paper": "reproduce-paper.json", **ROWS}.items():
-        content = json.loads((results / file).read_text(encoding="utf-8"))
+        content = read(results / file)
         lines.append(
             f"| `{name}` | {content['test_log_likelihood_nats']:.2f} "
             f"| {content['bits_per_dim']:.2f} | {content['train_seconds']:.0f} s |"
@@ -86,8 +91,7 @@ def reproduction(results: Path) -> str:
         "| the exercise | 1.10 % [0.90, 1.32] | 0.24 % [0.15, 0.36] | – | – |",
     ]
     for name, file in ROWS.items():
-        path = results / file
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content = read(results / file)
         seconds = f"{content['train_seconds']:.0f} s"
         lines.append(
             f"| `{name}` | {render.rate(content['type_i'], content['type_i_interval'])} "
