@@ -6,12 +6,17 @@ type or an impossible value is an error that names the file and the key.
 
 import re
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nice_anomaly.errors import ConfigError
+
+ALTERNATIVES = {"constrained-int": " (as a number)", "constrained-float": " (as a share)"}
+LARGEST_SHARE = 10_000
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, lt=0.5)]
 
 
 class Section(BaseModel):
@@ -21,11 +26,30 @@ class Section(BaseModel):
 
 
 class DataSettings(Section):
-    """Which set is normal, and how many of its training samples are held out for what."""
+    """Which set is normal, and how many of its training samples are held out for what.
+
+    A held-out part is a number of samples or a share of them. ``rows`` is the most samples that
+    are taken from a user's own input.
+    """
 
     normal: str = "mnist"
-    early_stopping: int = Field(2_000, ge=1)
-    calibration: int = Field(10_000, ge=2)
+    early_stopping: Count | Share = 2_000
+    calibration: Count | Share = 10_000
+    rows: int = Field(100_000, ge=2)
+
+    def counts(self, n: int) -> tuple[int, int]:
+        """The samples for early stopping and for calibration out of ``n``.
+
+        A share is at most 10,000 samples: more would make neither part more useful.
+
+        >>> DataSettings(early_stopping=0.1, calibration=0.25).counts(1_000)
+        (100, 250)
+        """
+        stop, calibrate = (
+            part if isinstance(part, int) else max(2, min(LARGEST_SHARE, round(part * n)))
+            for part in (self.early_stopping, self.calibration)
+        )
+        return stop, calibrate
 
 
 class FlowSettings(Section):
@@ -42,9 +66,13 @@ class FlowSettings(Section):
 
 
 class TrainSettings(Section):
-    """How the likelihood is maximised; ``head_learning_rate`` is that of scale and prior."""
+    """How the likelihood is maximised; ``head_learning_rate`` is that of scale and prior.
+
+    An epoch is one pass over the data, or as many as ``least_steps`` steps need.
+    """
 
     epochs: int = Field(10, ge=1)
+    least_steps: int = Field(1, ge=1)
     batch_size: int = Field(512, ge=2)
     learning_rate: float = Field(3e-3, gt=0)
     head_learning_rate: float = Field(0.12, gt=0)
@@ -139,7 +167,8 @@ def _apply(content: dict[str, Any], override: str) -> None:
 
 
 def _fault(item: dict[str, Any]) -> str:
-    key = ".".join(str(part) for part in item["loc"]) or "(whole file)"
+    parts = [ALTERNATIVES.get(str(part), f".{part}") for part in item["loc"]]
+    key = "".join(parts).removeprefix(".") or "(whole file)"
     if item["type"] == "extra_forbidden":
         return f"{key}: unknown key. Known: {', '.join(_known_keys(item['loc'][:-1]))}."
     return f"{key}: {item['msg'][0].lower()}{item['msg'][1:]}, got {item['input']!r}."

@@ -1,13 +1,18 @@
 """Files: put in place whole or not at all."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from nice_anomaly.errors import ArtifactError
 
 
-def write(path: Path, content: bytes) -> None:
-    """Put a file in place whole, flushed to disk, or leave what was there.
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file to write to, which takes the place of ``path`` when the block ends well.
+
+    It is flushed to disk first; after an error nothing is left of it and ``path`` is as before.
 
     Raises:
         ArtifactError: no space, no permission, or the path is no folder.
@@ -16,9 +21,8 @@ def write(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("wb") as stream:
-                stream.write(content)
-                stream.flush()
+            yield temporary
+            with temporary.open("rb") as stream:
                 os.fsync(stream.fileno())
             temporary.replace(path)
         finally:
@@ -28,6 +32,16 @@ def write(path: Path, content: bytes) -> None:
             f"cannot write {path}: {error.strerror}. What was there before is unchanged. Free "
             f"space, or name a place that can be written."
         ) from error
+
+
+def write(path: Path, content: bytes) -> None:
+    """Put a file in place whole, flushed to disk, or leave what was there.
+
+    Raises:
+        ArtifactError: no space, no permission, or the path is no folder.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def probe(folder: Path) -> None:

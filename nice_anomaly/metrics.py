@@ -46,3 +46,25 @@ def auroc(normal: NDArray[np.float64], anomalous: NDArray[np.float64]) -> float:
 
     truth = np.repeat([1, 0], [len(normal), len(anomalous)])
     return float(roc_auc_score(truth, np.concatenate([normal, anomalous])))
+
+
+def auprc(normal: NDArray[np.float64], anomalous: NDArray[np.float64]) -> float:
+    """Average precision with the anomalies as what is looked for (Boyd et al. 2013).
+
+    >>> auprc(np.array([2.0, 3.0]), np.array([1.0, 2.5]))
+    0.8333333333333333
+    """
+    from sklearn.metrics import average_precision_score
+
+    truth = np.repeat([0, 1], [len(normal), len(anomalous)])
+    return float(average_precision_score(truth, -np.concatenate([normal, anomalous])))
+
+
+def fpr_at_95_tpr(normal: NDArray[np.float64], anomalous: NDArray[np.float64]) -> float:
+    """The share of normal samples flagged by the threshold that just finds 95 % of the anomalies.
+
+    >>> fpr_at_95_tpr(np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.0, 1.5]))
+    0.25
+    """
+    rank = int(np.ceil(0.95 * len(anomalous))) - 1
+    return float(np.mean(normal <= np.sort(anomalous)[rank]))

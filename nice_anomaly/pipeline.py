@@ -17,7 +17,22 @@ from torch import Tensor
 
 from nice_anomaly.calibrate import Calibration, calibrate_sigma
 from nice_anomaly.config import Settings
-from nice_anomaly.data import Dataset, Split, evaluation_part, split, training_part
+from nice_anomaly.data import (
+    Batch,
+    Dataset,
+    ImageForm,
+    Inputs,
+    Material,
+    Reading,
+    Wishes,
+    batches,
+    evaluation_part,
+    learn,
+    recall,
+    recognise,
+    split,
+    training_part,
+)
 from nice_anomaly.errors import DataError
 from nice_anomaly.flow import Architecture, Flow
 from nice_anomaly.preprocess import Preprocess
@@ -31,11 +46,14 @@ INITIAL_SAMPLES = 4096  # enough to measure a spread per coordinate to 1 %
 
 @dataclass(frozen=True)
 class Job:
-    """A training that is ready to start: data cut, preprocessing fixed, flow initialised."""
+    """A training that is ready to start: data cut, preprocessing fixed, flow initialised.
+
+    ``inputs`` are the user's arguments, empty for a built-in set.
+    """
 
     settings: Settings
-    dataset: Dataset
-    split: Split
+    material: Material
+    inputs: tuple[str, ...]
     preprocess: Preprocess
     flow: Flow
     precision: torch.dtype
@@ -46,8 +64,8 @@ class Job:
         return train(
             self.flow,
             self.preprocess.to(device),
-            _rows(self.dataset, self.split.fit),
-            _rows(self.dataset, self.split.early_stopping),
+            _rows(self.material.dataset, self.material.split.fit),
+            _rows(self.material.dataset, self.material.split.early_stopping),
             self.settings.train,
             seed=self.settings.seed,
             precision=self.precision,
@@ -60,7 +78,7 @@ class Job:
         Raises:
             ArtifactError: the folder cannot be written.
         """
-        data, parts = self.dataset, self.split
+        data, parts = self.material.dataset, self.material.split
         manifest = Manifest(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=versions(),
@@ -73,6 +91,8 @@ class Job:
                 early_stopping=len(parts.early_stopping),
                 calibration=len(parts.calibration),
                 fingerprint=data.fingerprint,
+                inputs=self.inputs,
+                reading=self.material.reading,
             ),
             architecture=self.flow.architecture,
             finished=finished,
@@ -84,8 +104,19 @@ class Job:
         save_run(path, manifest, checkpoint.best, self.preprocess)
 
 
-def prepare(settings: Settings, root: Path, device: str = "auto") -> Job:
+def prepare(
+    settings: Settings,
+    root: Path,
+    device: str = "auto",
+    *,
+    inputs: tuple[str, ...] = (),
+    wishes: Wishes | None = None,
+    reading: Reading | None = None,
+) -> Job:
     """Read the normal data, cut them, and build the flow that training starts from.
+
+    The data are a user's ``inputs``, read by ``wishes`` or in the ``reading`` of an earlier run,
+    or without any the built-in set of the settings.
 
     Raises:
         ConfigError: a split or a device that cannot be.
@@ -93,18 +124,21 @@ def prepare(settings: Settings, root: Path, device: str = "auto") -> Job:
     """
     target = choose_device(device)
     precision = choose_precision(settings.train.precision, target)
-    dataset = training_part(settings.data.normal, root)
-    parts = _split(settings, len(dataset))
-    fit = _rows(dataset, parts.fit)
-    if dataset.layout.levels:
-        preprocess = Preprocess.for_levels(dataset.layout.dimensions, dataset.layout.levels)
+    if inputs and reading is None:
+        material = learn(recognise(inputs), wishes or Wishes(), settings.data, settings.seed)
     else:
-        preprocess = Preprocess.for_columns(fit.numpy(), settings.flow.noise)
+        material = _material(settings, root, inputs, reading)
+    layout, fit = material.dataset.layout, _rows(material.dataset, material.split.fit)
+    if layout.levels:
+        preprocess = Preprocess.for_levels(layout.dimensions, layout.levels)
+    else:
+        steps = None if material.reading is None else material.reading.steps
+        preprocess = Preprocess.for_columns(fit.numpy(), settings.flow.noise, steps)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         flow = Flow(
             Architecture(
-                dimensions=dataset.layout.dimensions,
+                dimensions=layout.dimensions,
                 couplings=settings.flow.couplings,
                 layers=settings.flow.layers,
                 width=settings.flow.width,
@@ -120,7 +154,38 @@ def prepare(settings: Settings, root: Path, device: str = "auto") -> Job:
         floor=settings.flow.eigenvalue_floor,
         nu=settings.flow.degrees_of_freedom,
     )
-    return Job(settings, dataset, parts, preprocess, flow.to(target), precision)
+    return Job(settings, material, inputs, preprocess, flow.to(target), precision)
+
+
+def score_inputs(run: Run, inputs: Inputs, device: str = "auto") -> Iterator[tuple[Batch, Scores]]:
+    """A user's samples and their log-likelihoods, batch by batch, in order and at constant memory.
+
+    The score of a sample that cannot be read is NaN.
+
+    Raises:
+        DataError: the input is not of the run's kind, or lacks a column.
+        NumericsError: a score is not a number.
+    """
+    reading = run.manifest.data.reading or _own_reading(run)
+    target = choose_device(device)
+    flow, preprocess = run.flow.to(target), run.preprocess.to(target)
+    precision = choose_precision(run.manifest.settings.train.precision, target)
+    for batch in batches(inputs, reading):
+        scores = score(flow, preprocess, torch.from_numpy(batch.values), precision=precision)
+        scores[list(batch.faults)] = np.nan
+        yield batch, scores
+
+
+def _own_reading(run: Run) -> Reading:
+    """How a run that learned a built-in set reads a user's files: images of the same form."""
+    layout = run.manifest.data.layout
+    if layout.kind != "image" or layout.levels != 256:
+        raise DataError(
+            f"the run {run.path} has learned the built-in set '{run.manifest.data.name}': it "
+            f"reads no other tables. Train on your own with 'nice-anomaly train --input FILE'."
+        )
+    height, width = layout.shape
+    return Reading(form=ImageForm(height, width, 1))
 
 
 def score_dataset(
@@ -178,15 +243,33 @@ def evaluation_scores(run: Run, name: str, root: Path, device: str = "auto") -> 
 
 
 def _calibration_part(run: Run, root: Path) -> Dataset:
-    dataset = training_part(run.manifest.data.name, root)
-    if dataset.fingerprint != run.manifest.data.fingerprint:
-        raise DataError(
-            f"the '{dataset.name}' data in {root} are not those that the run {run.path} was "
-            f"trained on: its held-out part cannot be found again. Name the folder it was "
-            f"trained from with --data-root, or train again."
+    data = run.manifest.data
+    material = _material(run.manifest.settings, root, data.inputs, data.reading)
+    if material.dataset.fingerprint != data.fingerprint:
+        where = f"--input {data.name}" if data.inputs else f"the '{data.name}' data in {root}"
+        remedy = (
+            "Give fresh normals with 'nice-anomaly calibrate --input'"
+            if data.inputs
+            else "Name the folder it was trained from with --data-root"
         )
-    rows = _split(run.manifest.settings, len(dataset)).calibration
-    return Dataset(dataset.name, dataset.layout, dataset.values[rows])
+        raise DataError(
+            f"{where} are not the data that the run {run.path} was trained on: its held-out part "
+            f"cannot be found again. {remedy}, or train again."
+        )
+    dataset = material.dataset
+    return Dataset(dataset.name, dataset.layout, dataset.values[material.split.calibration])
+
+
+def _material(
+    settings: Settings, root: Path, inputs: tuple[str, ...], reading: Reading | None
+) -> Material:
+    """The normal data of a run that exists, or of a built-in set."""
+    if inputs and reading is not None:
+        return recall(recognise(inputs), reading, settings.data, settings.seed)
+    dataset = training_part(settings.data.normal, root)
+    stop, calibration = settings.data.counts(len(dataset))
+    parts = split(len(dataset), early_stopping=stop, calibration=calibration, seed=settings.seed)
+    return Material(dataset, parts, None, len(dataset))
 
 
 def versions() -> dict[str, str]:
@@ -198,16 +281,6 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "not installed"
     return found
-
-
-def _split(settings: Settings, n: int) -> Split:
-    data = settings.data
-    return split(
-        n,
-        early_stopping=data.early_stopping,
-        calibration=data.calibration,
-        seed=settings.seed,
-    )
 
 
 def _rows(dataset: Dataset, rows: NDArray[np.int64]) -> Tensor:

@@ -38,7 +38,6 @@ def score_chunks(
     """
     device = flow.scaling.log_scale.device
     generator = None if noise_seed is None else torch.Generator(device).manual_seed(noise_seed)
-    log_jacobian = preprocess.log_jacobian
     largest = 2.0 * min(chunk, len(raw)) * flow.architecture.largest_matrix
     with torch.inference_mode(), autocast(device, precision), threads_for(largest):
         for start in range(0, len(raw), chunk):
@@ -49,7 +48,8 @@ def score_chunks(
                 x = preprocess.midpoint(padded)
             else:
                 x = preprocess.dequantise(padded, generator)
-            scores = (flow.log_prob(x)[: len(rows)] + log_jacobian).cpu().numpy()
+            log_jacobian = preprocess.log_jacobian(padded)
+            scores = (flow.log_prob(x) + log_jacobian)[: len(rows)].cpu().numpy()
             bad = np.flatnonzero(np.isnan(scores))
             if len(bad):
                 raise NumericsError(

@@ -20,12 +20,16 @@ EVALUATION_SEED = 1  # the same dequantisation noise every epoch: epochs are com
 
 @dataclass(frozen=True)
 class Progress:
-    """One step was made. ``log_likelihood`` is the running mean of the epoch, in nats."""
+    """One step was made. ``log_likelihood`` is the running mean of the epoch, in nats.
+
+    ``samples`` of ``samples_per_epoch`` were seen in this epoch.
+    """
 
     epoch: int
     step: int
     steps: int
     samples: int
+    samples_per_epoch: int
     log_likelihood: float
 
 
@@ -90,9 +94,9 @@ def train(
     with threads_for(2.0 * settings.batch_size * flow.architecture.largest_matrix):
         device = flow.scaling.log_scale.device
         generator = torch.Generator(device).manual_seed(seed)
-        log_jacobian = preprocess.log_jacobian
         optimizer = _optimizer(flow, settings)
-        batches = math.ceil(len(fit) / settings.batch_size)
+        passes = math.ceil(settings.least_steps / math.ceil(len(fit) / settings.batch_size))
+        batches = passes * math.ceil(len(fit) / settings.batch_size)
         steps = batches * settings.epochs
         checkpoint = resume
         if checkpoint is not None:
@@ -100,15 +104,15 @@ def train(
         for epoch in range(checkpoint.epochs_done if checkpoint else 0, settings.epochs):
             started = time.perf_counter()
             total, seen = 0.0, 0
-            order = torch.randperm(len(fit), generator=generator, device=device).to(fit.device)
-            for batch, rows in enumerate(order.split(settings.batch_size)):
+            for batch, rows in enumerate(_batches(len(fit), passes, settings, generator)):
                 step = epoch * batches + batch
                 _set_rates(optimizer, one_cycle(step / steps, settings.warmup))
-                x = preprocess.dequantise(fit[rows].to(device), generator)
+                raw = fit[rows.to(fit.device)].to(device)
+                x = preprocess.dequantise(raw, generator)
                 value = _step(flow, optimizer, x, precision, epoch, batch)
-                total += len(rows) * (value + log_jacobian)
+                total += len(rows) * value + float(preprocess.log_jacobian(raw).sum())
                 seen += len(rows)
-                yield Progress(epoch, step + 1, steps, seen, total / seen)
+                yield Progress(epoch, step + 1, steps, seen, passes * len(fit), total / seen)
             trained = time.perf_counter()
             held_out = score(
                 flow, preprocess, early_stopping, precision=precision, noise_seed=EVALUATION_SEED
@@ -124,6 +128,16 @@ def train(
             yield checkpoint
             if epoch - checkpoint.best_epoch >= settings.patience:
                 return
+
+
+def _batches(
+    n: int, passes: int, settings: TrainSettings, generator: torch.Generator
+) -> Iterator[Tensor]:
+    """Rows of one batch after the other; each pass goes through all of ``n`` in a new order."""
+    for _ in range(passes):
+        yield from torch.randperm(n, generator=generator, device=generator.device).split(
+            settings.batch_size
+        )
 
 
 def one_cycle(progress: float, warmup: float) -> float:

@@ -56,7 +56,9 @@ def run(case: Case) -> list[list[str]]:
     job = pipeline.prepare(load(case.config), NOWHERE)
     last = [report for report in job.train() if isinstance(report, Checkpoint)][-1]
     job.save(path, last, finished=True)
-    render.say(f"  learned {len(job.split.fit):,} {case.normal_words} in {last.seconds:.1f} s")
+    render.say(
+        f"  learned {len(job.material.split.fit):,} {case.normal_words} in {last.seconds:.1f} s"
+    )
 
     render.say(f"$ nice-anomaly calibrate --run {path}")
     loaded = load_run(path)

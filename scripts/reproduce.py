@@ -112,7 +112,7 @@ def reproduce(settings: Settings, config: str, data_root: Path) -> Outcome:
 def train(settings: Settings, path: Path, data_root: Path) -> tuple[Run, float]:
     """Train and save one run; the run and its training time in seconds."""
     job = pipeline.prepare(settings, data_root)
-    n, epochs = len(job.split.fit), settings.train.epochs
+    n, epochs = len(job.material.split.fit), settings.train.epochs
     last: Checkpoint | None = None
     with render.progress_bar(f"seed {settings.seed}", epochs * n, "images") as bar:
         for report in job.train():

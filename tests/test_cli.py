@@ -257,7 +257,7 @@ MISTAKES: dict[str, tuple[list[str], int, str]] = {
     "k": (["calibrate", "--k", "-1"], 2, "positive number"),
     "k-nan": (["calibrate", "--k", "nan"], 2, "positive number"),
     "temperature": (["sample", "--temperature", "0"], 2, "positive number"),
-    "output": (["detect", "--dataset", "mnist", "-o", "x.xls"], 2, ".csv or .jsonl"),
+    "output": (["detect", "--dataset", "mnist", "-o", "x.xls"], 2, ".csv, .jsonl, .parquet"),
     "device": (["train", *FAST, "--device", "abacus"], 2, "no device 'abacus'"),
     "run-is-a-file": (["train", *FAST, "--run", "file"], 4, "file is a file"),
     "no-data": (["train", "--data-root", "empty"], 3, "could not be downloaded"),

@@ -8,7 +8,9 @@ from nice_anomaly.config import Settings, available, load
 from nice_anomaly.data import builtin
 from nice_anomaly.errors import ConfigError
 
-SHIPPED = ["breast-cancer", "digits", "fashion", "mnist", "mnist-large", "paper"]
+SHIPPED = [
+    *("breast-cancer", "digits", "fashion", "images", "mnist", "mnist-large", "paper", "table")
+]
 
 
 def test_the_shipped_configurations_are_these() -> None:
@@ -48,7 +50,7 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("train:\n  epoch: 3", r"train.epoch: unknown key. Known: epochs, batch_size"),
+        ("train:\n  epoch: 3", r"train.epoch: unknown key. Known: epochs, least_steps, batch_size"),
         ("trian: {}", "trian: unknown key. Known: seed, data, flow, train, calibrate"),
         ("train:\n  epochs: many", "train.epochs: input should be a valid integer, got 'many'"),
         ("train:\n  epochs: 2.5", "train.epochs: input should be a valid integer, got 2.5"),

@@ -79,10 +79,18 @@ def test_training_stops_when_patience_runs_out() -> None:
 def test_every_sample_is_seen_once_an_epoch_the_last_batch_too() -> None:
     one = job(epochs=1, batch_size=100)
     progress = [report for report in one.train() if isinstance(report, Progress)]
-    n = len(one.split.fit)
+    n = len(one.material.split.fit)
     assert n % 100 != 0
     assert [report.samples for report in progress] == [*range(100, n, 100), n]
     assert progress[-1].step == progress[-1].steps
+
+
+def test_few_samples_are_passed_as_often_as_the_least_steps_need() -> None:
+    one = job(epochs=2, batch_size=400, least_steps=7)  # 797 samples: 2 steps a pass, 4 passes
+    progress = [report for report in one.train() if isinstance(report, Progress)]
+    n = len(one.material.split.fit)
+    assert [len(progress), progress[-1].steps] == [16, 16]
+    assert progress[7].samples == progress[7].samples_per_epoch == 4 * n
 
 
 def test_a_diverging_loss_stops_and_names_the_cause() -> None:
@@ -115,7 +123,9 @@ def test_one_cycle_rises_to_one_and_falls_to_zero() -> None:
 def test_calibration_samples_take_no_part_in_training() -> None:
     """Poisoning the calibration part changes nothing that training gives."""
     clean = job(epochs=1)
-    poisoned = clean.dataset.values.copy()
-    poisoned[clean.split.calibration] = 16
-    dirty = replace(job(epochs=1), dataset=replace(clean.dataset, values=poisoned))
+    material = clean.material
+    poisoned = material.dataset.values.copy()
+    poisoned[material.split.calibration] = 16
+    spoiled = replace(material, dataset=replace(material.dataset, values=poisoned))
+    dirty = replace(job(epochs=1), material=spoiled)
     assert same(checkpoints(clean)[-1].weights, checkpoints(dirty)[-1].weights)

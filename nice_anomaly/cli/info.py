@@ -26,6 +26,10 @@ def info(run: RunOption = None, as_json: JsonOption = False) -> None:
     else:
         words = describe(calibration) if calibration else missing
         render.show_facts(f"run: {loaded.path}", [*facts(loaded), ("calibration", words)])
+        reading = loaded.manifest.data.reading
+        if reading is not None and reading.columns:
+            lines = [[column.name, str(column)] for column in reading.columns]
+            render.show_table("columns", ["name", "read as"], lines, words=(0, 1))
 
 
 def record(run: "Run", calibration: "Calibration | None") -> dict[str, Any]:

@@ -24,4 +24,30 @@ DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda."
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")
 ]
+InputOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        "-i",
+        metavar="PATH",
+        help="A file, folder or quoted pattern: images, CSV, Parquet, .npy; repeatable.",
+    ),
+]
+IdColumnOption = Annotated[
+    str | None, typer.Option("--id-column", metavar="NAME", help="The column that names a row.")
+]
+LabelColumnOption = Annotated[
+    str | None,
+    typer.Option("--label-column", metavar="NAME", help="The column that tells anomalies."),
+]
+AnomalyValueOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--anomaly-value", metavar="V", help="What the label of an anomaly is; repeatable."
+    ),
+]
+SkipOption = Annotated[
+    bool,
+    typer.Option("--skip-unreadable", help="Go on without what cannot be read, and count it."),
+]
 DATA_ROOT = Path("data")

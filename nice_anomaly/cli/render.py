@@ -51,8 +51,10 @@ def show_facts(title: str, facts: Sequence[tuple[str, str]]) -> None:
     out.print(table)
 
 
-def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout; the first column is text, the others are numbers."""
+def show_table(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[int] = (0,)
+) -> None:
+    """A table on stdout; the columns ``words`` are text, the others are numbers."""
     table = Table(
         title=escape(title),
         title_justify="left",
@@ -61,7 +63,7 @@ def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]])
         pad_edge=False,
     )
     for index, name in enumerate(header):
-        table.add_column(name, justify="right" if index else "left")
+        table.add_column(name, justify="left" if index in words else "right", overflow="fold")
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     out.print(table)
@@ -110,9 +112,13 @@ class Bar:
         """``completed`` of the total are done; ``note`` stands behind the bar."""
         self._progress.update(self._task, completed=completed, note=escape(note))
 
+    def total(self, total: int) -> None:
+        """How much there is to do, where that was not known before."""
+        self._progress.update(self._task, total=total)
+
 
 @contextmanager
-def progress_bar(label: str, total: int, unit: str) -> Iterator[Bar]:
+def progress_bar(label: str, total: int | None, unit: str) -> Iterator[Bar]:
     """A bar with rate, time spent and time left on stderr, for as long as the block runs."""
     columns = (
         TextColumn("{task.description}"),

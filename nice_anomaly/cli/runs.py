@@ -1,5 +1,7 @@
 """Run folders from the command line: which one is meant, which name is free."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from nice_anomaly.errors import ArtifactError, ConfigError, NiceAnomalyError
@@ -25,6 +27,16 @@ def locate(run: Path | None) -> Path:
             "no run was trained in this folder yet. Train one with 'nice-anomaly train', or "
             "name one with --run."
         ) from error
+
+
+def name_for(inputs: Sequence[str]) -> str:
+    """The name of a run from what it learns, made of characters that every file system takes.
+
+    >>> name_for(["data/2025-*.parquet"]), name_for(["parts/"]), name_for(["?"])
+    ('2025', 'parts', 'run')
+    """
+    stem = Path(inputs[0]).stem
+    return re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "run"
 
 
 def claim(run: Path | None, name: str, *, overwrite: bool) -> Path:

@@ -42,9 +42,10 @@ def sample(
     raw = loaded.preprocess.to_raw(loaded.flow.sample(n, seed=seed, temperature=temperature))
     values = raw.numpy()
     if layout.kind == "image":
-        height, width = layout.shape
-        write(output, grid_png(values.reshape(n, height, width), layout.levels))
+        write(output, grid_png(values.reshape(n, *layout.shape), layout.levels))
     else:
-        write(output, rows_csv(values))
+        reading = loaded.manifest.data.reading
+        names = [f"x{i}" for i in range(values.shape[1])] if reading is None else reading.labels
+        write(output, rows_csv(values, names))
     render.say(f"drew {n:,} samples from {loaded.path} at temperature {temperature:g}")
     render.show_facts("sampled", [("file", str(output))])

@@ -8,10 +8,15 @@ import typer
 
 from nice_anomaly.cli.options import (
     DATA_ROOT,
+    AnomalyValueOption,
     DataRootOption,
     DeviceOption,
+    IdColumnOption,
+    InputOption,
     JsonOption,
+    LabelColumnOption,
     RunOption,
+    SkipOption,
 )
 from nice_anomaly.errors import ConfigError, DataError, NumericsError
 
@@ -26,14 +31,36 @@ INTERRUPTED = 130
 
 
 def train(
+    inputs: InputOption = None,
     config: Annotated[
-        str, typer.Option("--config", "-c", metavar="NAME|FILE", help="Shipped name or YAML file.")
-    ] = "mnist",
+        str | None,
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="NAME|FILE",
+            help="Shipped name or YAML file. Default: mnist; with --input: table or images.",
+        ),
+    ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; repeatable."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of split, weights and noise.")] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="HxW", help="Of images. Default: theirs, at most 32 a side."),
+    ] = None,
+    colour: Annotated[
+        str, typer.Option(metavar="auto|grey|rgb", help="Of images. auto: as they are.")
+    ] = "auto",
+    id_column: IdColumnOption = None,
+    label_column: LabelColumnOption = None,
+    anomaly_values: AnomalyValueOption = None,
+    ignored: Annotated[
+        list[str] | None,
+        typer.Option("--ignore", metavar="NAME", help="A column to leave out; repeatable."),
+    ] = None,
+    skip_unreadable: SkipOption = False,
     run: RunOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run there.")] = False,
     resume: Annotated[
@@ -44,13 +71,33 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Learn the density of normal data and keep it in a run folder."""
-    if resume and (overwrite or overrides or seed is not None or config != "mnist"):
+    if resume and (overwrite or overrides or inputs or seed is not None or config is not None):
         raise ConfigError(
-            "--resume goes on with the settings of the interrupted run: it cannot be combined "
-            "with --overwrite, --config, --set or --seed."
+            "--resume goes on with the data and settings of the interrupted run: it cannot be "
+            "combined with --input, --overwrite, --config, --set or --seed."
         )
+    said = (size, id_column, label_column, anomaly_values, ignored)
+    if not inputs and (any(said) or colour != "auto" or skip_unreadable):
+        raise ConfigError(
+            "--size, --colour, --id-column, --label-column, --anomaly-value, --ignore and "
+            "--skip-unreadable say how --input is read: give --input too."
+        )
+    if (label_column is None) != (not anomaly_values):
+        raise ConfigError(
+            "--label-column NAME and --anomaly-value V belong together: which column, and which "
+            "of its values mean anomaly."
+        )
+    if inputs and "-" in inputs:
+        raise ConfigError(
+            "training cannot read the standard input: calibrate reads the same data again to "
+            "find the held-out part. Save the rows to a file."
+        )
+    measures = _size(size)
+    if colour not in ("auto", "grey", "rgb"):
+        raise ConfigError(f"--colour takes auto, grey or rgb, got '{colour}'.")
     from nice_anomaly.cli import render, runs
     from nice_anomaly.config import load
+    from nice_anomaly.data import Wishes, recognise
     from nice_anomaly.files import probe
     from nice_anomaly.pipeline import prepare
 
@@ -58,20 +105,74 @@ def train(
         path = runs.locate(run)
         job, checkpoint = _interrupted(path, data_root, device)
     else:
+        found = recognise(inputs) if inputs else None
+        kind = "mnist" if found is None else {"image": "images", "table": "table"}[found.kind]
         extra = [] if seed is None else [f"seed={seed}"]
-        settings = load(config, [*(overrides or []), *extra])
-        path = runs.claim(run, Path(config).stem, overwrite=overwrite)
-        job, checkpoint = prepare(settings, data_root, device), None
+        settings = load(config or kind, [*(overrides or []), *extra])
+        name = Path(config or kind).stem if found is None else runs.name_for(inputs or [])
+        path = runs.claim(run, name, overwrite=overwrite)
+        if found is not None:
+            skipped = f", {found.skipped:,} other files left out" if found.skipped else ""
+            render.say(f"{found.name}: {found.kind}s in {len(found.files):,} files{skipped}")
+        wishes = Wishes(
+            size=measures,
+            colour=colour,
+            id_column=id_column,
+            label_column=label_column,
+            anomaly_values=tuple(anomaly_values or ()),
+            ignored=tuple(ignored or ()),
+            skip_unreadable=skip_unreadable,
+        )
+        given = tuple(inputs or ())
+        job = prepare(settings, data_root, device, inputs=given, wishes=wishes)
+        checkpoint = None
     probe(path)
-    parts, flow = job.split, job.settings.flow
-    render.say(
-        f"{job.dataset.name}: {len(parts.fit):,} to fit, {len(parts.early_stopping):,} to stop "
-        f"early, {len(parts.calibration):,} kept for calibration\n"
+    for line in _introduction(job):
+        render.say(line)
+    _show(job, path, _run(job, path, checkpoint), as_json=as_json)
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    """``28x28`` as (height, width)."""
+    if text is None:
+        return None
+    height, _, width = text.lower().partition("x")
+    if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
+        raise ConfigError(f"--size takes height x width, like 28x28, got '{text}'.")
+    return int(height), int(width)
+
+
+def _introduction(job: "Job") -> "Iterator[str]":
+    """What was read, what was left out and why, how it was split, what learns from it."""
+    material, flow = job.material, job.settings.flow
+    parts, data = material.split, material.dataset
+    if material.reading is not None:
+        out = [
+            f"{count:,} {what}"
+            for count, what in (
+                (material.anomalies, "labelled anomalies"),
+                (material.unreadable, "unreadable"),
+                (
+                    material.total - material.anomalies - material.unreadable - len(data),
+                    f"beyond data.rows = {job.settings.data.rows:,}, at random",
+                ),
+            )
+            if count
+        ]
+        left = f"; left out: {', '.join(out)}" if out else ""
+        yield f"{len(data):,} normal samples: {data.layout}{left}"
+        for column in material.reading.columns:
+            if column.kind == "left out":
+                yield f"column {column.name} left out: {column.reason}"
+    yield (
+        f"{data.name}: {len(parts.fit):,} to fit, {len(parts.early_stopping):,} to stop "
+        f"early, {len(parts.calibration):,} kept for calibration"
+    )
+    yield (
         f"flow: {job.flow.parameter_count:,} parameters, {flow.couplings} couplings of "
         f"{flow.layers} × {flow.width}, {flow.prior} prior, "
         f"{str(job.precision).removeprefix('torch.')}"
     )
-    _show(job, path, _run(job, path, checkpoint), as_json=as_json)
 
 
 def _interrupted(path: Path, data_root: Path, device: str) -> "tuple[Job, Checkpoint]":
@@ -80,11 +181,12 @@ def _interrupted(path: Path, data_root: Path, device: str) -> "tuple[Job, Checkp
     from nice_anomaly.run import load_checkpoint, load_manifest
 
     checkpoint, manifest = load_checkpoint(path), load_manifest(path)
-    job = prepare(manifest.settings, data_root, device)
-    if job.dataset.fingerprint != manifest.data.fingerprint:
+    data = manifest.data
+    job = prepare(manifest.settings, data_root, device, inputs=data.inputs, reading=data.reading)
+    if job.material.dataset.fingerprint != data.fingerprint:
+        remedy = "" if data.inputs else " Name the folder it was trained from with --data-root."
         raise DataError(
-            f"the '{job.dataset.name}' data in {data_root} are not those that the run {path} was "
-            f"begun with. Name the folder it was trained from with --data-root."
+            f"the '{data.name}' data are not those that the run {path} was begun with.{remedy}"
         )
     return job, checkpoint
 
@@ -130,10 +232,12 @@ def _epochs(job: "Job", checkpoint: "Checkpoint | None") -> "Iterator[Checkpoint
     from nice_anomaly.cli import render
     from nice_anomaly.train import Progress
 
-    n = len(job.split.fit)
-    with render.progress_bar("training", job.settings.train.epochs * n, "samples") as bar:
+    epochs = job.settings.train.epochs
+    with render.progress_bar("training", None, "samples") as bar:
         for report in job.train(checkpoint):
             if isinstance(report, Progress):
+                n = report.samples_per_epoch
+                bar.total(epochs * n)
                 bits = job.preprocess.bits_per_dim(report.log_likelihood)
                 note = f"{report.log_likelihood:.1f} nats"
                 bar.advance(

@@ -2,16 +2,31 @@
 
 from nice_anomaly.data.builtin import BUILTIN, builtin, evaluation_part, training_part
 from nice_anomaly.data.dataset import Dataset, Kind, Layout
+from nice_anomaly.data.images import ImageForm
+from nice_anomaly.data.inputs import Batch, Inputs, Reading, batches, recognise
+from nice_anomaly.data.learn import Material, Wishes, learn, recall
 from nice_anomaly.data.splits import Split, split
+from nice_anomaly.data.tables import Column
 
 __all__ = [
     "BUILTIN",
+    "Batch",
+    "Column",
     "Dataset",
+    "ImageForm",
+    "Inputs",
     "Kind",
     "Layout",
+    "Material",
+    "Reading",
     "Split",
+    "Wishes",
+    "batches",
     "builtin",
     "evaluation_part",
+    "learn",
+    "recall",
+    "recognise",
     "split",
     "training_part",
 ]

@@ -17,7 +17,8 @@ Part = Literal["train", "test"]
 class Layout:
     """What one sample is, apart from its values: two sets compare only if these agree.
 
-    ``shape`` is ``(height, width)`` for grey images and ``(columns,)`` for tables. ``levels``
+    ``shape`` is ``(height, width)`` for grey images, ``(height, width, 3)`` for colour and
+    ``(coordinates,)`` for tables. ``levels``
     is the number of integer levels a value can have, 0 for continuous values.
     """
 
@@ -32,8 +33,9 @@ class Layout:
 
     def __str__(self) -> str:
         if self.kind == "image":
-            size = " × ".join(map(str, self.shape))
-            return f"grey images of {size} pixels with {self.levels} levels"
+            size = " × ".join(map(str, self.shape[:2]))
+            colour = "grey" if len(self.shape) == 2 else "colour"
+            return f"{colour} images of {size} pixels with {self.levels} levels"
         return f"table rows of {self.dimensions} columns"
 
 

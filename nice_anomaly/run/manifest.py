@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nice_anomaly.config import Settings, validate
-from nice_anomaly.data import Layout
+from nice_anomaly.data import Column, ImageForm, Layout, Reading
 from nice_anomaly.errors import ArtifactError
 from nice_anomaly.files import write
 from nice_anomaly.flow import Architecture
@@ -18,7 +18,10 @@ MANIFEST = "run.json"
 
 @dataclass(frozen=True)
 class DataRecord:
-    """Which data the run learned from: enough to find the same held-out samples again."""
+    """Which data the run learned from: enough to find the same held-out samples again.
+
+    ``inputs`` and ``reading`` are those of a user's own data.
+    """
 
     name: str
     layout: Layout
@@ -27,6 +30,8 @@ class DataRecord:
     early_stopping: int
     calibration: int
     fingerprint: str
+    inputs: tuple[str, ...] = ()
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True)
@@ -82,16 +87,31 @@ def load_manifest(path: Path) -> Manifest:
             f"reads {FORMAT}): upgrade with 'pip install --upgrade nice-anomaly'."
         )
     try:
-        data = document["data"]
-        layout = Layout(**{**data["layout"], "shape": tuple(data["layout"]["shape"])})
         return Manifest(
             **{
                 **document,
                 "settings": validate(document["settings"], f"{path / MANIFEST}: settings"),
-                "data": DataRecord(**{**data, "layout": layout}),
+                "data": _data_record(document["data"]),
                 "architecture": Architecture(**document["architecture"]),
                 "history": tuple(EpochSummary(**entry) for entry in document["history"]),
             }
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise damaged(path, f"{MANIFEST} lacks or has unknown entries") from error
+
+
+def _data_record(entry: dict[str, Any]) -> DataRecord:
+    layout = Layout(**{**entry["layout"], "shape": tuple(entry["layout"]["shape"])})
+    reading = None if entry["reading"] is None else _reading(entry["reading"])
+    inputs = tuple(entry["inputs"])
+    return DataRecord(**{**entry, "layout": layout, "inputs": inputs, "reading": reading})
+
+
+def _reading(entry: dict[str, Any]) -> Reading:
+    columns = tuple(
+        Column(**{**column, "categories": tuple(column["categories"])})
+        for column in entry["columns"]
+    )
+    form = None if entry["form"] is None else ImageForm(**entry["form"])
+    values = tuple(entry["anomaly_values"])
+    return Reading(**{**entry, "form": form, "columns": columns, "anomaly_values": values})

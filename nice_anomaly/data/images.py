@@ -1,0 +1,176 @@
+"""Image files: found in folders, decoded to one size and colour mode."""
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from nice_anomaly.data.dataset import Layout
+from nice_anomaly.errors import ConfigError, DataError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".pgm", ".ppm")
+MOST_PIXELS = 100_000_000  # a larger file is a decompression bomb, not a sample
+PROBED = 64  # files opened to learn the usual size and colour
+DEFAULT_SIDE = 32  # the density of d pixels needs a d × d covariance and many more images than d
+MOST_DIMENSIONS = 4096
+UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    Warning,
+    MemoryError,
+    EOFError,
+    Image.DecompressionBombError,
+)
+
+
+@dataclass(frozen=True)
+class ImageForm:
+    """One size and colour mode for all images of a run; ``channels`` is 1 (grey) or 3 (RGB)."""
+
+    height: int
+    width: int
+    channels: int
+
+    @property
+    def layout(self) -> Layout:
+        """What one sample is."""
+        shape = (self.height, self.width)
+        return Layout("image", shape if self.channels == 1 else (*shape, self.channels), 256)
+
+
+def is_image_file(path: Path) -> bool:
+    """Whether the name says that it is one."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def learn_form(files: Sequence[Path], size: tuple[int, int] | None, colour: str) -> ImageForm:
+    """The form of a run: from options, else from the files.
+
+    ``size`` is (height, width); without it the most frequent size is taken, shrunk in
+    proportion to at most 32 pixels a side. ``colour`` is ``grey``, ``rgb`` or ``auto``: grey
+    unless one of the probed files shows colour.
+
+    Raises:
+        ConfigError: more than 4096 values an image.
+    """
+    step = max(1, len(files) // PROBED)
+    probes = [probe for file in files[::step][:PROBED] if (probe := _probe(file)) is not None]
+    if size is None:
+        sizes = Counter(found for found, _ in probes)
+        height, width = sizes.most_common(1)[0][0] if sizes else (DEFAULT_SIDE, DEFAULT_SIDE)
+        shrink = min(1.0, DEFAULT_SIDE / max(height, width))
+        size = max(1, round(height * shrink)), max(1, round(width * shrink))
+    coloured = any(coloured for _, coloured in probes) if colour == "auto" else colour == "rgb"
+    return checked(ImageForm(*size, 3 if coloured else 1))
+
+
+def checked(form: ImageForm) -> ImageForm:
+    """The form, if a density of that many values can be learned here.
+
+    Raises:
+        ConfigError: it has more than 4096 values an image, or fewer than 2.
+    """
+    values = form.layout.dimensions
+    if not 2 <= values <= MOST_DIMENSIONS:
+        raise ConfigError(
+            f"images of {form.height} × {form.width} × {form.channels} have {values:,} values; "
+            f"2 to {MOST_DIMENSIONS:,} can be learned. Choose another --size or --colour grey."
+        )
+    return form
+
+
+def decode(files: Sequence[Path], form: ImageForm) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    """Files as bytes ``[n, height · width · channels]``, and which cannot be read and why.
+
+    Decoded by a few threads, since the libraries underneath let go of Python's lock. The row of
+    an unreadable file is black.
+    """
+    values = np.zeros((len(files), form.layout.dimensions), dtype=np.uint8)
+    faults: dict[int, str] = {}
+    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        for row, found in enumerate(pool.map(lambda file: _decode(file, form), files)):
+            if isinstance(found, str):
+                faults[row] = found
+            else:
+                values[row] = found
+    return values, faults
+
+
+def resize(images: NDArray[np.uint8], form: ImageForm) -> NDArray[np.uint8]:
+    """An array of images ``[n, h, w]`` or ``[n, h, w, c]`` in the form, ``[n, d]``.
+
+    Raises:
+        DataError: a number of channels that no image has.
+    """
+    if images.ndim == 4 and images.shape[3] not in (1, 3, 4):
+        raise DataError(
+            f"images with {images.shape[3]} channels: 1 (grey), 3 (RGB) or 4 (RGBA) are "
+            f"understood, as the last axis of [n, height, width, channels]."
+        )
+    if images.ndim == 4 and images.shape[3] == 1:
+        images = images[:, :, :, 0]
+    channels = 1 if images.ndim == 3 else 3
+    if images.shape[1:] == form.layout.shape and channels == form.channels:
+        return images.reshape(len(images), -1)
+    return np.stack([_pixels(Image.fromarray(image), form) for image in images])
+
+
+def _probe(file: Path) -> tuple[tuple[int, int], bool] | None:
+    """The size (height, width) of a readable file, and whether it shows colour."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = _open(file)
+        small = np.asarray(_flattened(image).resize((16, 16)).convert("RGB"), dtype=int)
+    except UNREADABLE:
+        return None
+    return (image.height, image.width), bool(np.ptp(small, axis=2).max() > 8)
+
+
+def _decode(file: Path, form: ImageForm) -> NDArray[np.uint8] | str:
+    try:
+        return _pixels(_open(file), form)
+    except UNREADABLE as error:
+        if isinstance(error, FileNotFoundError):
+            return "does not exist"
+        if isinstance(error, OSError) and file.stat().st_size == 0:
+            return "is empty (0 bytes)"
+        return f"is not a readable image ({str(error).replace(str(file), file.name)})"
+
+
+def _open(file: Path) -> Image.Image:
+    """The image, turned as its camera held it; it is decoded only if its size is sane."""
+    with Image.open(file) as image:
+        if image.width * image.height > MOST_PIXELS:
+            raise ValueError(f"{image.width:,} × {image.height:,} pixels are too many")
+        image.load()
+        return ImageOps.exif_transpose(image)
+
+
+def _pixels(image: Image.Image, form: ImageForm) -> NDArray[np.uint8]:
+    """One image in the form of the run, flat."""
+    image = _flattened(image).convert("L" if form.channels == 1 else "RGB")
+    if image.size != (form.width, form.height):
+        image = image.resize((form.width, form.height), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    return np.asarray(image, dtype=np.uint8).reshape(-1)
+
+
+def _flattened(image: Image.Image) -> Image.Image:
+    """Transparency on white; 16 bits to 8; palettes to their colours."""
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.asarray(image, dtype=np.float64)
+        return Image.fromarray((np.clip(values, 0, 65_535) / 257).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("RGB") if image.mode not in ("L", "RGB") else image

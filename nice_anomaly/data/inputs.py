@@ -1,0 +1,228 @@
+"""Inputs: a user's files, recognised as images or a table, and read as batches of samples.
+
+Every sample of the input is in a batch, in order: one that cannot be read keeps its place and
+its reason. What a run needs to read other files the same way is its ``Reading``.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from glob import has_magic
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nice_anomaly.data import arrays, images
+from nice_anomaly.data.dataset import Layout
+from nice_anomaly.data.images import ImageForm
+from nice_anomaly.data.tables import Chunk, Column, encode, is_table_file, open_tables
+from nice_anomaly.data.tables.cells import words
+from nice_anomaly.data.tables.files import STDIN
+from nice_anomaly.errors import DataError
+
+ROWS = 16_384  # of a table at a time
+IMAGES = 512  # image files at a time
+
+Kind = Literal["image", "table"]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Files of one kind, in order. ``skipped`` counts other files in the same folders."""
+
+    name: str
+    kind: Kind
+    files: tuple[Path, ...]
+    root: Path | None = None
+    skipped: int = 0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How input becomes rows of numbers: the form of images, or the columns of a table.
+
+    ``anomaly_values`` are the values of ``label_column`` that mean anomaly.
+    """
+
+    form: ImageForm | None = None
+    columns: tuple[Column, ...] = ()
+    id_column: str | None = None
+    label_column: str | None = None
+    anomaly_values: tuple[str, ...] = ()
+
+    @property
+    def layout(self) -> Layout:
+        """What one sample is."""
+        if self.form is not None:
+            return self.form.layout
+        return Layout("table", (sum(column.width for column in self.columns),), 0)
+
+    @property
+    def labels(self) -> list[str]:
+        """A name for every coordinate of a table."""
+        return [label for column in self.columns for label in column.labels]
+
+    @property
+    def steps(self) -> NDArray[np.float64]:
+        """The level width of every coordinate of a table."""
+        return np.array([step for column in self.columns for step in column.steps])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Consecutive samples: ``values`` ``[m, d]`` in input order, whatever could be read or not.
+
+    ``faults`` says which cannot be read and why, ``notes`` what is odd about others, both by
+    place in the batch. ``anomalous`` ``[m]`` is the truth where the input has labels.
+    """
+
+    ids: list[str]
+    values: NDArray[np.uint8] | NDArray[np.float64]
+    faults: dict[int, str] = field(default_factory=dict)
+    notes: dict[int, str] = field(default_factory=dict)
+    anomalous: NDArray[np.bool_] | None = None
+
+
+def recognise(arguments: Sequence[str]) -> Inputs:
+    """Find the files that ``--input`` means and what they are.
+
+    An argument is a file, a folder (searched to any depth), a pattern like ``data/*.csv``, or
+    ``-`` for a CSV on the standard input.
+
+    Raises:
+        DataError: nothing there, nothing that can be read, or images and tables together.
+    """
+    found: dict[Path, Kind] = {}
+    skipped = 0
+    for argument in arguments:
+        files = _expand(argument)
+        usable = {file: kind for file in files if (kind := _kind(file)) is not None}
+        if not usable:
+            raise DataError(_nothing(argument, files))
+        skipped += len(files) - len(usable)
+        found |= usable
+    examples = {kind: file for file, kind in found.items()}
+    if len(examples) > 1:
+        raise DataError(
+            f"the input holds images ({examples['image']}) and tables ({examples['table']}): "
+            f"give one kind, e.g. with a pattern like 'folder/*.png'."
+        )
+    root = Path(arguments[0]) if len(arguments) == 1 and Path(arguments[0]).is_dir() else None
+    (kind,) = examples
+    return Inputs(", ".join(arguments), kind, tuple(found), root, skipped)
+
+
+def batches(inputs: Inputs, reading: Reading) -> Iterator[Batch]:
+    """Everything in the input, a batch at a time, read as ``reading`` says.
+
+    Raises:
+        DataError: a file that is no table at all, a missing column, or the wrong kind.
+    """
+    if (reading.form is not None) != (inputs.kind == "image"):
+        learned = "images" if reading.form is not None else "a table"
+        given = "images" if inputs.kind == "image" else "a table"
+        raise DataError(f"{inputs.name} holds {given}, but the run has learned {learned}.")
+    if inputs.kind == "table":
+        start = 0
+        many = len(inputs.files) > 1
+        file = None
+        for chunk in open_tables(inputs.files, ROWS):
+            start = 0 if many and chunk.file != file else start
+            file = chunk.file
+            yield table_batch(chunk, reading, start, many=many)
+            start += chunk.rows
+        return
+    form = reading.form
+    assert form is not None
+    files = [file for file in inputs.files if images.is_image_file(file)]
+    for first in range(0, len(files), IMAGES):
+        some = files[first : first + IMAGES]
+        values, faults = images.decode(some, form)
+        yield Batch([readable(file, inputs.root) for file in some], values, faults)
+    for file in inputs.files:
+        if not images.is_image_file(file):
+            yield from _image_arrays(file, form)
+
+
+def table_batch(chunk: Chunk, reading: Reading, start: int, *, many: bool) -> Batch:
+    """One piece of a table as a batch; ``start`` is the number of its first row in its file.
+
+    Raises:
+        DataError: a column of the run, or the one with ids, is not there.
+    """
+    try:
+        encoded = encode(chunk.columns, reading.columns, chunk.rows)
+    except DataError as error:
+        raise DataError(f"{chunk.file}: {error}") from error
+    prefix = f"{readable(chunk.file)}:" if many else ""
+    ids = [f"{prefix}{row}" for row in range(start, start + chunk.rows)]
+    if reading.id_column is not None:
+        if reading.id_column not in chunk.columns:
+            raise DataError(
+                f"{chunk.file} has no column '{reading.id_column}' for --id-column. It has: "
+                f"{', '.join(list(chunk.columns)[:12])}."
+            )
+        named = words(chunk.columns[reading.id_column])
+        ids = [number if name is None else name for number, name in zip(ids, named, strict=True)]
+    faults = {**encoded.faults, **chunk.faults}
+    notes = {row: note for row, note in encoded.notes.items() if row not in faults}
+    return Batch(ids, encoded.values, faults, notes, truth(chunk, reading))
+
+
+def truth(chunk: Chunk, reading: Reading) -> NDArray[np.bool_] | None:
+    """Which rows the label column calls anomalies, or None where there is no such column."""
+    if reading.label_column is None or reading.label_column not in chunk.columns:
+        return None
+    labels = words(chunk.columns[reading.label_column])
+    return np.array([label in reading.anomaly_values for label in labels], dtype=bool)
+
+
+def readable(file: Path, root: Path | None = None) -> str:
+    """A file name as text; bytes that are no UTF-8 are written as escapes."""
+    path = file.relative_to(root) if root is not None else file
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _image_arrays(file: Path, form: ImageForm) -> Iterator[Batch]:
+    array, _ = arrays.open_array(file)
+    for first in range(0, len(array), IMAGES):
+        piece = np.asarray(array[first : first + IMAGES])
+        ids = [str(row) for row in range(first, first + len(piece))]
+        yield Batch(ids, images.resize(piece, form))
+
+
+def _expand(argument: str) -> list[Path]:
+    path = Path(argument)
+    if path == STDIN:
+        return [path]
+    if path.is_dir():
+        return sorted(Path(folder, name) for folder, _, names in os.walk(path) for name in names)
+    if has_magic(argument) and not path.exists():
+        base = Path(path.anchor) if path.is_absolute() else Path()
+        pattern = str(path.relative_to(path.anchor)) if path.is_absolute() else argument
+        return sorted(file for file in base.glob(pattern) if file.is_file())
+    return [path] if path.exists() else []
+
+
+def _kind(file: Path) -> Kind | None:
+    if images.is_image_file(file):
+        return "image"
+    if file.suffix.lower() in arrays.SUFFIXES:
+        array, _ = arrays.open_array(file)
+        return "image" if array.ndim in (3, 4) and array.dtype == np.uint8 else "table"
+    return "table" if is_table_file(file) else None
+
+
+def _nothing(argument: str, files: list[Path]) -> str:
+    kinds = (
+        "images (.png, .jpg, .bmp, .webp, .tiff), tables (.csv, .parquet) and arrays (.npy, .npz)"
+    )
+    if not files:
+        where = "the folder is empty" if Path(argument).is_dir() else "there is no such file"
+        return f"--input {argument}: {where}. It can be a file, a folder or a pattern in quotes."
+    names = ", ".join(sorted({file.suffix or file.name for file in files})[:5])
+    return (
+        f"--input {argument}: none of its {len(files):,} files ({names}) can be read; {kinds} can."
+    )

@@ -1,0 +1,231 @@
+"""Learning from a user's normals: which samples, how they are read, which part is for what.
+
+What a column is, its median and its categories are decided on the samples to fit alone, so that
+the held-out ones stay as new to the run as any later input.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nice_anomaly.config import DataSettings
+from nice_anomaly.data import images
+from nice_anomaly.data.dataset import Dataset
+from nice_anomaly.data.images import ImageForm
+from nice_anomaly.data.inputs import (
+    ROWS,
+    Inputs,
+    Reading,
+    batches,
+    readable,
+    table_batch,
+    truth,
+)
+from nice_anomaly.data.sampling import Sample
+from nice_anomaly.data.splits import Split, split
+from nice_anomaly.data.tables import Chunk, Column, learn_columns, open_tables
+from nice_anomaly.data.tables.cells import Cells
+from nice_anomaly.errors import DataError
+
+FEWEST = 30  # normal samples: below that nothing is left to hold out
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user said of the input beforehand."""
+
+    size: tuple[int, int] | None = None
+    colour: str = "auto"
+    id_column: str | None = None
+    label_column: str | None = None
+    anomaly_values: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    skip_unreadable: bool = False
+
+
+@dataclass(frozen=True)
+class Material:
+    """Normal samples ready to be learned, their split, and how they were read.
+
+    ``total`` counts all samples of the input, ``anomalies`` those that a label kept out and
+    ``unreadable`` those that could not be read. A built-in set needs no ``reading``.
+    """
+
+    dataset: Dataset
+    split: Split
+    reading: Reading | None
+    total: int
+    anomalies: int = 0
+    unreadable: int = 0
+
+
+def learn(inputs: Inputs, wishes: Wishes, settings: DataSettings, seed: int) -> Material:
+    """Read normal samples and decide how this run reads its input from now on.
+
+    More than ``settings.rows`` samples are reduced to a random choice of that many.
+
+    Raises:
+        DataError: too few, unreadable ones, or nothing that can be learned from.
+        ConfigError: the held-out parts do not fit.
+    """
+    if inputs.kind == "table":
+        return _table(inputs, wishes, None, settings, seed)
+    files = [file for file in inputs.files if images.is_image_file(file)]
+    form = _array_form(inputs, wishes) or images.learn_form(files, wishes.size, wishes.colour)
+    return _images(inputs, Reading(form=form), settings, seed, wishes)
+
+
+def recall(inputs: Inputs, reading: Reading, settings: DataSettings, seed: int) -> Material:
+    """The same samples and the same split again, read as a run has learned to.
+
+    Raises:
+        DataError: the input can no longer be read in this way.
+    """
+    if inputs.kind == "table":
+        wishes = Wishes(
+            id_column=reading.id_column,
+            label_column=reading.label_column,
+            anomaly_values=reading.anomaly_values,
+            skip_unreadable=True,
+        )
+        return _table(inputs, wishes, reading, settings, seed)
+    return _images(inputs, reading, settings, seed, Wishes(skip_unreadable=True))
+
+
+def _images(
+    inputs: Inputs, reading: Reading, settings: DataSettings, seed: int, wishes: Wishes
+) -> Material:
+    total, chosen = len(inputs.files), inputs
+    if all(images.is_image_file(file) for file in inputs.files):
+        places = _choose(total, settings.rows, seed)
+        chosen = replace(inputs, files=tuple(inputs.files[place] for place in places))
+    values, faults = [], 0
+    for batch in batches(chosen, reading):
+        faults += _refuse(batch.faults, lambda row: (Path(batch.ids[row]), -1), wishes)  # noqa: B023
+        values.append(np.delete(batch.values, list(batch.faults), axis=0))
+    rows: NDArray[np.uint8] = np.concatenate(values)
+    if chosen is inputs:
+        total = len(rows) + faults
+        rows = rows[_choose(len(rows), settings.rows, seed)]
+    parts = _split(len(rows), settings, seed, inputs.name)
+    dataset = Dataset(inputs.name, reading.layout, rows)
+    return Material(dataset, parts, reading, total, unreadable=faults)
+
+
+def _array_form(inputs: Inputs, wishes: Wishes) -> ImageForm | None:
+    """The form of images that come as one array: as they are, unless the user wants another."""
+    from nice_anomaly.data.arrays import open_array
+
+    if images.is_image_file(inputs.files[0]):
+        return None
+    shape = open_array(inputs.files[0])[0].shape[1:]
+    height, width = wishes.size or shape[:2]
+    grey = len(shape) == 2 or shape[2] == 1
+    coloured = not grey if wishes.colour == "auto" else wishes.colour == "rgb"
+    return images.checked(ImageForm(height, width, 3 if coloured else 1))
+
+
+def _table(
+    inputs: Inputs, wishes: Wishes, reading: Reading | None, settings: DataSettings, seed: int
+) -> Material:
+    known = reading or Reading(
+        id_column=wishes.id_column,
+        label_column=wishes.label_column,
+        anomaly_values=wishes.anomaly_values,
+    )
+    sample = Sample(settings.rows, seed)
+    total, anomalies, spoiled = 0, 0, 0
+    file, start = inputs.files[0], 0
+    for chunk in open_tables(inputs.files, ROWS):
+        file, start = (file, start) if chunk.file == file else (chunk.file, 0)
+        spoiled += _refuse(chunk.faults, lambda row: (file, start + row), wishes)  # noqa: B023
+        anomalous = _labels(chunk, known)
+        kept = ~anomalous
+        kept[list(chunk.faults)] = False
+        sample.add(chunk, start, kept)
+        total, start = total + chunk.rows, start + chunk.rows
+        anomalies += int(anomalous.sum())
+    table = sample.table()
+    n = len(next(iter(table.values())))
+    parts = _split(n, settings, seed, inputs.name)
+    if reading is None:
+        known = replace(known, columns=_learn(table, parts, wishes))
+    chunk = Chunk(file, table, n, {})
+    batch = table_batch(chunk, replace(known, id_column=None), 0, many=False)
+    spoiled += _refuse(batch.faults, sample.origin, wishes)
+    good = np.setdiff1d(np.arange(n), list(batch.faults))
+    dataset = Dataset(inputs.name, known.layout, batch.values[good])
+    return Material(dataset, _without(parts, good), known, total, anomalies, spoiled)
+
+
+def _learn(table: dict[str, Cells], parts: Split, wishes: Wishes) -> tuple[Column, ...]:
+    """Columns from the rows to fit; what the user keeps out is kept out."""
+    kept_out = dict.fromkeys(wishes.ignored, "asked for with --ignore")
+    if wishes.id_column is not None:
+        kept_out[wishes.id_column] = "it names the rows"
+    if wishes.label_column is not None:
+        kept_out[wishes.label_column] = "it is the label"
+    for name in kept_out:
+        if name not in table:
+            raise DataError(f"there is no column '{name}'. The table has: {', '.join(table)}.")
+    learned = learn_columns(
+        {name: cells[parts.fit] for name, cells in table.items() if name not in kept_out}
+    )
+    return (*learned, *(Column(name, "left out", reason) for name, reason in kept_out.items()))
+
+
+def _labels(chunk: Chunk, reading: Reading) -> NDArray[np.bool_]:
+    if reading.label_column is None:
+        return np.zeros(chunk.rows, dtype=bool)
+    anomalous = truth(chunk, reading)
+    if anomalous is None:
+        raise DataError(
+            f"{chunk.file} has no column '{reading.label_column}' for --label-column. It has: "
+            f"{', '.join(list(chunk.columns)[:12])}."
+        )
+    return anomalous
+
+
+def _refuse(
+    faults: dict[int, str], origin: Callable[[int], tuple[Path, int]], wishes: Wishes
+) -> int:
+    """How many samples cannot be read; an error unless they may be left out."""
+    if faults and not wishes.skip_unreadable:
+        row, reason = next(iter(faults.items()))
+        file, number = origin(row)
+        where = readable(file) + (f", row {number} (the first is 0)" if number >= 0 else "")
+        more = f" So are {len(faults) - 1} more." if len(faults) > 1 else ""
+        raise DataError(
+            f"{where}: {reason}.{more} Repair or remove what cannot be read, or leave it out "
+            f"with --skip-unreadable."
+        )
+    return len(faults)
+
+
+def _choose(n: int, most: int, seed: int) -> NDArray[np.int64]:
+    """All of ``range(n)``, or ``most`` of them at random; in order."""
+    if n <= most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
+
+
+def _split(n: int, settings: DataSettings, seed: int, name: str) -> Split:
+    if n < FEWEST:
+        raise DataError(
+            f"{name} has {n} normal samples; at least {FEWEST} are needed to learn from some and "
+            f"to set a threshold from others."
+        )
+    stop, calibrate = settings.counts(n)
+    return split(n, early_stopping=stop, calibration=calibrate, seed=seed)
+
+
+def _without(parts: Split, good: NDArray[np.int64]) -> Split:
+    """The split after all rows but the ``good`` ones are gone."""
+
+    def kept(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.searchsorted(good, np.intersect1d(rows, good))
+
+    return Split(kept(parts.fit), kept(parts.early_stopping), kept(parts.calibration))

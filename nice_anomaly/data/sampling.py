@@ -1,0 +1,76 @@
+"""Sampling: at most so many rows of a table whose length nobody knows beforehand."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nice_anomaly.data.tables import Chunk
+from nice_anomaly.data.tables.cells import Cells, words
+from nice_anomaly.errors import DataError
+
+
+class Sample:
+    """A uniform choice of rows without replacement, in their order, from pieces as they come.
+
+    Every row draws a number and the ``most`` smallest stay; memory is that of twice as many rows.
+    The same pieces and seed give the same choice.
+    """
+
+    def __init__(self, most: int, seed: int) -> None:
+        self._most = most
+        self._random = np.random.default_rng(seed)
+        self._pieces: list[dict[str, Cells]] = []
+        self._origins: list[tuple[Path, NDArray[np.int64]]] = []
+        self._draws: list[NDArray[np.float64]] = []
+
+    def add(self, chunk: Chunk, start: int, kept: NDArray[np.bool_]) -> None:
+        """Offer the ``kept`` rows of a piece whose first row is number ``start`` of its file."""
+        self._pieces.append({name: cells[kept] for name, cells in chunk.columns.items()})
+        self._origins.append((chunk.file, start + np.flatnonzero(kept)))
+        self._draws.append(self._random.random(int(kept.sum())))
+        if sum(map(len, self._draws)) > 2 * self._most:
+            self._prune()
+
+    def table(self) -> dict[str, Cells]:
+        """The chosen rows, column by column.
+
+        Raises:
+            DataError: the files have no column in common.
+        """
+        self._prune()
+        names = [name for name in self._pieces[0] if all(name in piece for piece in self._pieces)]
+        if not names:
+            raise DataError(
+                f"{self._origins[0][0]} and the files after it have no column in common."
+            )
+        return {name: _joined([piece[name] for piece in self._pieces]) for name in names}
+
+    def origin(self, row: int) -> tuple[Path, int]:
+        """The file that a chosen row comes from, and its number there."""
+        for file, rows in self._origins:
+            if row < len(rows):
+                return file, int(rows[row])
+            row -= len(rows)
+        raise IndexError(row)
+
+    def _prune(self) -> None:
+        draws = np.concatenate(self._draws)
+        if len(draws) <= self._most:
+            return
+        limit = np.partition(draws, self._most)[self._most]
+        for i, own in enumerate(self._draws):
+            stay = own < limit
+            self._draws[i] = own[stay]
+            self._pieces[i] = {name: cells[stay] for name, cells in self._pieces[i].items()}
+            file, rows = self._origins[i]
+            self._origins[i] = file, rows[stay]
+
+
+def _joined(cells: list[Cells]) -> Cells:
+    """One column of all pieces; text where the files disagree on its type."""
+    if len({piece.dtype.kind for piece in cells}) > 1:
+        cells = [words(piece) for piece in cells]
+    joined: Any = np.concatenate(cells)
+    return joined  # type: ignore[no-any-return]

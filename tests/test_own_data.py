@@ -1,0 +1,267 @@
+"""A user's own data from end to end: real rows and images, from nothing to flagged ones."""
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from conftest import Command
+from PIL import Image
+from sklearn.datasets import load_breast_cancer, load_digits
+
+QUICK = ("--set", "train.epochs=3")
+
+
+def write_csv(path: Path, names: list[str], rows: list[list[Any]]) -> Path:
+    with path.open("w", newline="") as stream:
+        csv.writer(stream).writerows([names, *rows])
+    return path
+
+
+@pytest.fixture
+def cells(elsewhere: Path) -> dict[str, Path]:
+    """Breast cancer cell nuclei with a name, a label, a category and a gap here and there."""
+    table = load_breast_cancer()
+    names = ["patient", *map(str, table.feature_names[:10]), "ward", "diagnosis"]
+    rows = [
+        [
+            f"P{i:03}",
+            *(f"{value:.5g}" for value in row[:10]),
+            "north" if i % 3 else "",
+            "benign" if label else "malignant",
+        ]
+        for i, (row, label) in enumerate(zip(table.data, table.target, strict=True))
+    ]
+    return {
+        "train": write_csv(elsewhere / "train.csv", names, rows[::2]),
+        "new": write_csv(elsewhere / "new.csv", names, rows[1::2]),
+    }
+
+
+@pytest.fixture
+def learned(command: Command, cells: dict[str, Path]) -> dict[str, Path]:
+    done = command(
+        "train", "--input", "train.csv", "--id-column", "patient",
+        "--label-column", "diagnosis", "--anomaly-value", "malignant", *QUICK,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert "labelled anomalies" in done.err
+    assert "column patient left out: it names the rows" in done.err
+    assert command("calibrate").code == 0
+    return cells
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open() as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.mark.usefixtures("learned")
+def test_a_labelled_table_gets_both_errors_and_a_ranking(command: Command) -> None:
+    done = command("detect", "--input", "new.csv", "--json", "--output", "out.csv")
+    result = json.loads(done.out)
+    rows = rows_of(Path("out.csv"))
+    new = rows_of(Path("new.csv"))
+    assert [row["id"] for row in rows] == [row["patient"] for row in new]
+    assert list(rows[0]) == ["id", "score", "margin", "p_value", "flagged", "note"]
+    malignant = np.array([row["diagnosis"] == "malignant" for row in new])
+    flagged = np.array([row["flagged"] == "true" for row in rows])
+    assert result["n"] == len(rows) == 284
+    assert result["flagged"] == flagged.sum()
+    assert (result["normal"], result["anomalous"]) == ((~malignant).sum(), malignant.sum())
+    assert result["type_i"] == pytest.approx(flagged[~malignant].mean())
+    assert result["type_ii"] == pytest.approx((~flagged[malignant]).mean())
+    scores = np.array([float(row["score"]) for row in rows])
+    better = scores[~malignant][:, None] > scores[malignant]
+    assert result["auroc"] == pytest.approx(better.mean(), abs=1e-9)
+    assert result["auroc"] > 0.85
+
+
+@pytest.mark.usefixtures("learned")
+def test_the_screen_shows_the_least_probable_and_why(command: Command) -> None:
+    done = command("detect", "--input", "new.csv", "--top", "3")
+    assert "the 3 least probable" in done.out
+    assert "outside" in done.out
+    shown = command("info").out
+    assert "mean radius" in shown
+    assert "category of 1: north, may be missing" in shown
+
+
+@pytest.mark.usefixtures("learned")
+def test_the_three_output_formats_say_the_same(command: Command) -> None:
+    for suffix in (".csv", ".jsonl", ".parquet"):
+        assert command("detect", "--input", "new.csv", "--output", f"out{suffix}").code == 0
+    parquet = pq.read_table("out.parquet").to_pylist()
+    lines = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    assert parquet == lines
+    text = rows_of(Path("out.csv"))
+    assert [float(row["score"]) for row in text] == [row["score"] for row in lines]
+    assert [row["flagged"] == "true" for row in text] == [row["flagged"] for row in lines]
+    assert [row["note"] or None for row in text] == [row["note"] for row in lines]
+
+
+@pytest.mark.usefixtures("learned")
+def test_a_table_comes_on_the_standard_input_in_any_column_order(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight = command("detect", "--input", "new.csv", "--json", "-o", "a.csv")
+    new = rows_of(Path("new.csv"))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["extra", *reversed(new[0])])
+    writer.writeheader()
+    writer.writerows({**row, "extra": 1} for row in new)
+    stream = io.TextIOWrapper(io.BytesIO(text.getvalue().encode()))
+    monkeypatch.setattr(sys, "stdin", stream)
+    piped = command("detect", "--input", "-", "--json", "-o", "b.csv")
+    assert Path("a.csv").read_text() == Path("b.csv").read_text()
+    assert {**json.loads(straight.out), "source": "-"} == json.loads(piped.out)
+
+
+@pytest.mark.usefixtures("learned")
+def test_a_row_that_cannot_be_read_is_in_the_output_with_its_reason(command: Command) -> None:
+    lines = Path("new.csv").read_text().splitlines()
+    lines[3] = lines[3].replace(lines[3].split(",")[1], "broken", 1)
+    lines[5] += ",one cell too many"
+    Path("bad.csv").write_text("\n".join(lines))
+    done = command("detect", "--input", "bad.csv", "--json", "-o", "out.csv")
+    assert done.code == 3
+    assert "2 samples could not be read" in done.err
+    result, rows = json.loads(done.out), rows_of(Path("out.csv"))
+    assert (result["n"], result["unreadable"], len(rows)) == (282, 2, 284)
+    assert rows[2]["note"] == "unreadable: mean radius is broken, not a finite number"
+    assert rows[2]["score"] == rows[2]["flagged"] == ""
+    assert "has 14 cells, the heading has 13" in rows[4]["note"]
+    assert command("detect", "--input", "bad.csv", "--skip-unreadable").code == 0
+
+
+@pytest.mark.usefixtures("learned")
+def test_fresh_normals_give_a_new_threshold_without_training(command: Command) -> None:
+    before = json.loads(command("info", "--json").out)
+    done = command("calibrate", "--input", "new.csv", "--json")
+    assert "left out: 0 unreadable" in done.err
+    assert json.loads(done.out)["n"] == sum(
+        row["diagnosis"] == "benign" for row in rows_of(Path("new.csv"))
+    )
+    after = json.loads(command("info", "--json").out)
+    assert after["fingerprint"] == before["fingerprint"]
+    assert after["calibration"]["threshold"] != before["calibration"]["threshold"]
+
+
+@pytest.mark.usefixtures("learned")
+def test_other_training_data_are_not_taken_for_the_same(command: Command) -> None:
+    lines = Path("train.csv").read_text().splitlines()
+    Path("train.csv").write_text("\n".join(lines[:-9]))
+    done = command("calibrate")
+    assert done.code == 3
+    assert "are not the data" in done.err
+
+
+@pytest.fixture
+def digits(elsewhere: Path) -> Path:
+    """300 digits as image files in folders, some of them in colour mode."""
+    images = (load_digits().images * 15.9).astype(np.uint8)
+    for i, image in enumerate(images[:400]):
+        folder = elsewhere / ("good" if i < 300 else "new") / str(i % 3)
+        folder.mkdir(parents=True, exist_ok=True)
+        picture = Image.fromarray(image)
+        (picture if i % 2 else picture.convert("RGB")).save(folder / f"{i:03}.png")
+    noise = np.random.default_rng(0).integers(0, 256, (20, 8, 8), dtype=np.uint8)
+    for i, image in enumerate(noise):
+        Image.fromarray(image).resize((16, 16)).save(elsewhere / "new" / f"noise{i:02}.png")
+    return elsewhere
+
+
+@pytest.mark.usefixtures("digits")
+def test_a_folder_of_images_from_nothing_to_flagged_files(command: Command) -> None:
+    (Path("good") / "readme.txt").write_text("not a sample")
+    trained = command("train", "--input", "good/", *QUICK)
+    assert trained.code == 0, trained.err
+    assert "300 normal samples: grey images of 8 × 8 pixels" in trained.err
+    assert "1 other files left out" in trained.err
+    assert command("calibrate").code == 0
+    (Path("new") / "broken.png").write_bytes(b"no image")
+    done = command("detect", "--input", "new", "--json", "-o", "out.jsonl")
+    assert done.code == 3
+    rows = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    names = [row["id"] for row in rows]
+    assert names == sorted(str(p.relative_to("new")) for p in Path("new").rglob("*.png"))
+    by_name = {row["id"]: row for row in rows}
+    assert by_name["broken.png"]["flagged"] is None
+    assert "not a readable image" in by_name["broken.png"]["note"]
+    assert all(row["flagged"] for name, row in by_name.items() if name.startswith("noise"))
+    digits_flagged = [row["flagged"] for name, row in by_name.items() if "/" in name]
+    assert np.mean(digits_flagged) < 0.1
+    assert command("sample", "-o", "s.png").code == 0
+
+
+@pytest.mark.usefixtures("digits")
+def test_colour_images_and_arrays_of_them(command: Command) -> None:
+    images = np.stack([np.asarray(Image.open(p).convert("RGB")) for p in Path("good").rglob("*.png")])
+    images[..., 0] = images[..., 0] // 2
+    np.save("x.npy", images)
+    done = command("train", "--input", "x.npy", *QUICK)
+    assert done.code == 0, done.err
+    assert "colour images of 8 × 8" in done.err
+    assert command("calibrate").code == 0
+    result = json.loads(command("detect", "--input", "x.npy", "--json").out)
+    assert result["n"] == 300
+    assert command("sample", "-o", "s.png").code == 0
+    assert Image.open("s.png").mode == "RGB"
+
+
+MISTAKES: dict[str, tuple[list[str], int, str]] = {
+    "no such file": (["train", "-i", "absent.csv"], 3, "there is no such file"),
+    "empty folder": (["train", "-i", "empty"], 3, "the folder is empty"),
+    "text files": (["train", "-i", "texts"], 3, "none of its 1 files (.txt) can be read"),
+    "both kinds": (["train", "-i", "mixed"], 3, "holds images"),
+    "standard input": (["train", "-i", "-"], 2, "cannot read the standard input"),
+    "no such label": (
+        ["train", "-i", "t.csv", "--label-column", "z", "--anomaly-value", "1"], 3, "no column 'z'",
+    ),
+    "no such id": (["train", "-i", "t.csv", "--id-column", "z"], 3, "no column 'z'"),
+    "label alone": (["train", "-i", "t.csv", "--label-column", "b"], 2, "belong together"),
+    "too few": (["train", "-i", "few.csv"], 3, "at least 30"),
+    "text in a column": (["train", "-i", "spoiled.csv"], 3, "row 37 (the first is 0): a is oops"),
+    "size": (["train", "-i", "t.csv", "--size", "28"], 2, "--size takes height x width"),
+    "colour": (["train", "-i", "t.csv", "--colour", "pink"], 2, "--colour takes"),
+    "options of input": (["train", "--ignore", "a"], 2, "give --input too"),
+    "nothing to look at": (["detect"], 2, "one of the two"),
+    "two things": (["detect", "-i", "t.csv", "--dataset", "mnist"], 2, "one of the two"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_is_one_sentence(command: Command, elsewhere: Path, case: str) -> None:
+    rows: list[list[Any]] = [[i * 0.37 % 1, i] for i in range(40)]
+    write_csv(elsewhere / "t.csv", ["a", "b"], rows)
+    write_csv(elsewhere / "few.csv", ["a", "b"], rows[:20])
+    write_csv(elsewhere / "spoiled.csv", ["a", "b"], [*rows[:37], ["oops", 1], *rows[38:]])
+    (elsewhere / "empty").mkdir()
+    (elsewhere / "texts").mkdir()
+    (elsewhere / "texts" / "a.txt").write_text("words")
+    (elsewhere / "mixed").mkdir()
+    write_csv(elsewhere / "mixed" / "t.csv", ["a"], [[1]])
+    Image.new("L", (8, 8)).save(elsewhere / "mixed" / "a.png")
+    arguments, code, sentence = MISTAKES[case]
+    done = command(*arguments)
+    assert (done.code, done.out) == (code, "")
+    assert sentence in done.err
+    assert "Traceback" not in done.err
+    assert not list(elsewhere.rglob("run.json"))
+
+
+@pytest.mark.usefixtures("learned")
+def test_input_that_does_not_fit_the_run(command: Command, digits: Path) -> None:
+    del digits
+    write_csv(Path("other.csv"), ["mean radius"], [[1.0]])
+    done = command("detect", "--input", "other.csv")
+    assert done.code == 3
+    assert "column 'mean texture' is missing" in done.err
+    done = command("detect", "--input", "new")
+    assert done.code == 3
+    assert "holds images, but the run has learned a table" in done.err
