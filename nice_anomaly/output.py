@@ -117,6 +117,5 @@ def _is_text(name: str) -> bool:
 
 
 def _cells(values: Sequence[Any]) -> Iterator[Any]:
-    if values and isinstance(values[0], bool):
-        return ("true" if value else "false" for value in values)
-    return ("" if value is None else value for value in values)
+    words = {None: "", True: "true", False: "false"}
+    return (words[v] if v is None or isinstance(v, bool) else v for v in values)
