@@ -53,16 +53,35 @@ class DataSettings(Section):
 
 
 class FlowSettings(Section):
-    """The architecture; where a Student prior and the whitening start; the noise for tables."""
+    """The architecture; where a Student prior and the whitening start; the noise for tables.
+
+    With ``samples_per_unit`` the hidden layers have ``width`` units only if there are that many
+    samples for each, else fewer. ``components`` are the most that a mixture prior gets; it has one for every 50 samples.
+    """
 
     couplings: int = Field(6, ge=1, le=256)
     layers: int = Field(2, ge=1, le=32)
     width: int = Field(512, ge=1, le=65_536)
+    samples_per_unit: int = Field(0, ge=0)
     activation: Literal["relu", "silu"] = "relu"
-    prior: Literal["logistic", "gaussian", "student"] = "student"
+    prior: Literal["logistic", "gaussian", "student", "mixture"] = "student"
+    components: int = Field(32, ge=1, le=1024)
     degrees_of_freedom: float = Field(30.0, gt=2)
     eigenvalue_floor: float = Field(1e-5, ge=0)
     noise: float = Field(0.1, ge=0)
+
+    def width_for(self, n: int) -> int:
+        """The units of a hidden layer that ``n`` samples can feed.
+
+        >>> FlowSettings(width=128, samples_per_unit=8).width_for(400)
+        50
+        """
+        if not self.samples_per_unit:
+            return self.width
+        return min(self.width, max(NARROWEST, n // self.samples_per_unit))
+
+
+NARROWEST = 16
 
 
 class TrainSettings(Section):

@@ -14,8 +14,9 @@ GAP = 2
 def grid_png(images: NDArray[np.float64], levels: int, zoom_to: int = 56) -> bytes:
     """Images with values 0 … levels - 1 as a near-square grid, PNG-encoded.
 
-    ``[n, h, w]`` are grey, ``[n, h, w, 3]`` in colour. All share one scale; values outside it are clipped. Small images are enlarged
-    by a whole factor, to at least about ``zoom_to`` pixels a side.
+    ``[n, h, w]`` are grey, ``[n, h, w, 3]`` in colour. All share one scale; values outside it
+    are clipped. Small images are enlarged by a whole factor, to at least about ``zoom_to``
+    pixels a side.
     """
     from PIL import Image
 

@@ -34,13 +34,14 @@ from nice_anomaly.data import (
     training_part,
 )
 from nice_anomaly.errors import DataError
-from nice_anomaly.flow import Architecture, Flow
+from nice_anomaly.flow import Architecture, Flow, MixturePrior
 from nice_anomaly.preprocess import Preprocess
 from nice_anomaly.run import DataRecord, Manifest, Run, save_run
 from nice_anomaly.runtime import choose_device, choose_precision
 from nice_anomaly.score import Scores, score
 from nice_anomaly.train import Checkpoint, Progress, train
 
+COMPONENT_SAMPLES = 50  # what a component of a mixture wants to be learned from
 INITIAL_SAMPLES = 4096  # enough to measure a spread per coordinate to 1 %
 
 
@@ -141,9 +142,10 @@ def prepare(
                 dimensions=layout.dimensions,
                 couplings=settings.flow.couplings,
                 layers=settings.flow.layers,
-                width=settings.flow.width,
+                width=settings.flow.width_for(len(fit)),
                 prior=settings.flow.prior,
                 activation=settings.flow.activation,
+                components=max(1, min(settings.flow.components, len(fit) // COMPONENT_SAMPLES)),
             )
         )
     generator = torch.Generator().manual_seed(settings.seed)
@@ -154,7 +156,18 @@ def prepare(
         floor=settings.flow.eigenvalue_floor,
         nu=settings.flow.degrees_of_freedom,
     )
+    if isinstance(flow.prior, MixturePrior):
+        h = flow(sample)[0].detach()
+        flow.prior.initialise(h, _clusters(h, flow.architecture.components, settings.seed))
     return Job(settings, material, inputs, preprocess, flow.to(target), precision)
+
+
+def _clusters(h: Tensor, count: int, seed: int) -> Tensor:
+    """Which of ``count`` clusters each row of ``h`` belongs to, ``[n]``."""
+    from sklearn.cluster import KMeans
+
+    labels = KMeans(count, n_init=1, random_state=seed).fit_predict(h.numpy())
+    return torch.from_numpy(labels)
 
 
 def score_inputs(run: Run, inputs: Inputs, device: str = "auto") -> Iterator[tuple[Batch, Scores]]:

@@ -58,7 +58,10 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
         ("train:\n  epochs: 0", "train.epochs: input should be greater than or equal to 1, got 0"),
         ("train:\n  learning_rate: .nan", "learning_rate: input should be a finite number"),
         ("train:\n  learning_rate: -1", "learning_rate: input should be greater than 0, got -1"),
-        ("flow:\n  prior: cauchy", "flow.prior: input should be 'logistic', 'gaussian' or"),
+        (
+            "flow:\n  prior: cauchy",
+            "flow.prior: input should be 'logistic', 'gaussian', 'student' or",
+        ),
         ("seed: -1", "seed: input should be greater than or equal to 0"),
         ("seed: 1\nseed: 2", "the key 'seed' is given twice"),
         ("flow: 3", "flow: input should be a valid dictionary"),

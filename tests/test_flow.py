@@ -37,7 +37,7 @@ def couplings(d: int, n: int, layers: int = 2) -> nn.Module:
 def flow(d: int = D, n: int = 3, prior: PriorName = "logistic") -> Flow:
     built = Flow(Architecture(dimensions=d, couplings=n, layers=1, width=6, prior=prior))
     shaken(built).whitening.load_state_dict(Whitening.from_moments(*moments(d)).state_dict())
-    built.prior.double().load_state_dict(PRIORS[prior](d).state_dict())
+    built.prior.double().load_state_dict(PRIORS[prior](d, 1).state_dict())
     return built
 
 

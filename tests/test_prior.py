@@ -4,23 +4,25 @@ import math
 
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
 import torch
 
-from nice_anomaly.flow import PRIORS, PriorName
-from nice_anomaly.flow.prior import LogisticPrior, Prior, StudentPrior
+from nice_anomaly.flow import PRIORS, MixturePrior, PriorName
+from nice_anomaly.flow.prior import LogisticPrior, StudentPrior
 
 ORACLES = {
     "logistic": scipy.stats.logistic(),
     "gaussian": scipy.stats.norm(),
     "student": scipy.stats.t(6),
+    "mixture": scipy.stats.norm(),
 }
 
 
 @pytest.mark.parametrize("name", PRIORS)
 def test_log_prob_is_that_of_scipy(name: PriorName) -> None:
     h = torch.tensor([-700.0, -30.0, -1.5, 0.0, 0.2, 4.0, 1e4], dtype=torch.float64)
-    mine = PRIORS[name](1).double().log_prob(h[:, None])[:, 0]
+    mine = PRIORS[name](1, 1).double().log_prob(h[:, None])[:, 0]
     assert mine.detach().numpy() == pytest.approx(ORACLES[name].logpdf(h), rel=1e-6)
 
 
@@ -28,14 +30,14 @@ def test_log_prob_is_that_of_scipy(name: PriorName) -> None:
 def test_samples_pass_a_kolmogorov_smirnov_test(name: PriorName) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        drawn = PRIORS[name](3).sample(20_000, 3)
+        drawn = PRIORS[name](3, 1).sample(20_000, 3)
     for column in drawn.T:
         assert scipy.stats.kstest(column.numpy(), ORACLES[name].cdf).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("name", PRIORS)
 def test_std_is_the_standard_deviation(name: PriorName) -> None:
-    prior: Prior = PRIORS[name](1)
+    prior = PRIORS[name](1, 1)
     assert prior.std == pytest.approx(ORACLES[name].std())
 
 
@@ -87,3 +89,45 @@ def test_the_gradient_of_the_student_density_is_that_of_its_formula() -> None:
     prior.forward = prior.log_prob  # type: ignore[method-assign]
     inputs = (h.requires_grad_(), prior.log_nu.detach().clone().requires_grad_())
     assert torch.autograd.gradcheck(density, inputs)
+
+
+def mixture() -> MixturePrior:
+    """0.25 · N((0, 0), 1) + 0.75 · N((3, -1), diag(4, 1/4))."""
+    prior = MixturePrior(2, 2).double()
+    prior.means.data[1] = torch.tensor([3.0, -1.0], dtype=torch.float64)
+    prior.log_scales.data[1] = torch.tensor([2.0, 0.5], dtype=torch.float64).log()
+    prior.log_weights.data = torch.tensor([1.0, 3.0], dtype=torch.float64).log()
+    return prior
+
+
+def test_a_mixture_is_the_weighted_sum_of_its_components() -> None:
+    h = torch.tensor([[0.0, 0.0], [3.0, -1.0], [50.0, -20.0]], dtype=torch.float64)
+    normal = scipy.stats.multivariate_normal
+    parts = [
+        math.log(0.25) + normal([0, 0], np.eye(2)).logpdf(h),
+        math.log(0.75) + normal([3, -1], np.diag([4, 0.25])).logpdf(h),
+    ]
+    expected = scipy.special.logsumexp(parts, axis=0)
+    assert mixture().log_prob(h).detach()[:, 0].numpy() == pytest.approx(expected, rel=1e-9)
+
+
+def test_samples_of_a_mixture_have_its_mean_and_covariance() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        drawn = mixture().sample(100_000, 2)
+    assert drawn.mean(dim=0).tolist() == pytest.approx([2.25, -0.75], abs=0.03)
+    between = 0.25 * 0.75 * np.outer([3, -1], [3, -1])
+    within = np.diag([0.25 + 0.75 * 4, 0.25 + 0.75 * 0.25])
+    assert torch.cov(drawn.T).numpy() == pytest.approx(between + within, abs=0.06)
+
+
+def test_a_mixture_starts_from_clusters() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(3_000) % 3
+    h = torch.randn(3_000, 2, generator=generator, dtype=torch.float64) * 0.5
+    h[labels == 1] += 8
+    prior = MixturePrior(2, 4).double()
+    prior.initialise(h, labels)
+    assert prior.means[1].tolist() == pytest.approx([8, 8], abs=0.1)
+    assert prior.log_scales[0].exp().tolist() == pytest.approx([0.5, 0.5], abs=0.05)
+    assert prior.log_weights.softmax(0)[3] > 0  # the empty one is still there to be used

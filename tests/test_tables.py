@@ -122,7 +122,12 @@ def test_one_table_in_many_dresses(tmp_path: Path, content: str, encoding: str, 
     assert sum(chunk.rows for chunk in chunks) == 4
     assert max(chunk.rows for chunk in chunks) <= rows
     assert np.concatenate([chunk.columns["a"] for chunk in chunks]).tolist() == ["1", "2", "3", "4"]
-    assert np.concatenate([chunk.columns["b"] for chunk in chunks]).tolist() == ["x", "y", None, "é"]
+    assert np.concatenate([chunk.columns["b"] for chunk in chunks]).tolist() == [
+        "x",
+        "y",
+        None,
+        "é",
+    ]
 
 
 def test_a_cell_may_hold_separators_and_line_breaks(tmp_path: Path) -> None:

@@ -185,6 +185,13 @@ def columns(batch: "Batch", found: "Detection", *, noted: bool) -> dict[str, lis
     return content
 
 
+def _short(note: str, most: int = 2) -> str:
+    """The first few remarks of a row; the output file has them all."""
+    remarks = note.split("; ")
+    more = [f"{len(remarks) - most} more"] if len(remarks) > most else []
+    return "; ".join(remarks[:most] + more)
+
+
 def show(summary: dict[str, Any], calibration: "Calibration", findings: "Findings") -> None:
     """The same for people."""
     from nice_anomaly.cli import render
@@ -222,7 +229,7 @@ def show(summary: dict[str, Any], calibration: "Calibration", findings: "Finding
             f"the {len(findings.least)} least probable",
             ["id", "score", "p-value", "flagged", "what is odd"],
             [
-                [name, f"{score:,.1f}", f"{p:.4f}", "yes" if flag else "no", note]
+                [name, f"{score:,.1f}", f"{p:.4f}", "yes" if flag else "no", _short(note)]
                 for score, name, p, flag, note in findings.least
             ],
             words=(0, 3, 4),

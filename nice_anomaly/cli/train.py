@@ -144,7 +144,7 @@ def _size(text: str | None) -> tuple[int, int] | None:
 
 def _introduction(job: "Job") -> "Iterator[str]":
     """What was read, what was left out and why, how it was split, what learns from it."""
-    material, flow = job.material, job.settings.flow
+    material, flow = job.material, job.flow.architecture
     parts, data = material.split, material.dataset
     if material.reading is not None:
         out = [

@@ -10,21 +10,26 @@ from torch import Tensor, nn
 
 from nice_anomaly.flow.conditioner import Activation
 from nice_anomaly.flow.coupling import AdditiveCouplings
+from nice_anomaly.flow.mixture import MixturePrior
 from nice_anomaly.flow.prior import GaussianPrior, LogisticPrior, Prior, StudentPrior
 from nice_anomaly.flow.scaling import Scaling
 from nice_anomaly.flow.whitening import Whitening
 
-PriorName = Literal["logistic", "gaussian", "student"]
-PRIORS: dict[PriorName, Callable[[int], Prior]] = {
-    "logistic": lambda _: LogisticPrior(),
-    "gaussian": lambda _: GaussianPrior(),
-    "student": StudentPrior,
+PriorName = Literal["logistic", "gaussian", "student", "mixture"]
+PRIORS: dict[PriorName, Callable[[int, int], Prior | MixturePrior]] = {
+    "logistic": lambda _, __: LogisticPrior(),
+    "gaussian": lambda _, __: GaussianPrior(),
+    "student": lambda dimensions, _: StudentPrior(dimensions),
+    "mixture": MixturePrior,
 }
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """All that is needed to build an untrained flow of the same shape."""
+    """All that is needed to build an untrained flow of the same shape.
+
+    ``components`` are those of a mixture prior.
+    """
 
     dimensions: int
     couplings: int
@@ -32,6 +37,7 @@ class Architecture:
     width: int
     prior: PriorName
     activation: Activation = "relu"
+    components: int = 1
 
     @property
     def largest_matrix(self) -> int:
@@ -42,7 +48,7 @@ class Architecture:
 class Flow(nn.Module):
     """A bijection x → h with an exact density (Dinh et al. 2014, "NICE", equation 3).
 
-    log p_X(x) = Σ_i log p_H(h_i) + log|det dh/dx|, with h = scaling(couplings(whitening(x))).
+    log p_X(x) = log p_H(h) + log|det dh/dx|, with h = scaling(couplings(whitening(x))).
 
     The log-determinant is the same for every x: whitening and scaling are linear, additive
     couplings preserve volume. ``forward`` and ``inverse`` return ``(value [n, d], log_det [])``.
@@ -65,7 +71,7 @@ class Flow(nn.Module):
             activation=architecture.activation,
         )
         self.scaling = Scaling(d)
-        self.prior: Prior = PRIORS[architecture.prior](d)
+        self.prior = PRIORS[architecture.prior](d, architecture.components)
 
     @property
     def parameter_count(self) -> int:

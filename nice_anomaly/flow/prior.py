@@ -1,8 +1,8 @@
 """Priors: the factorised densities of the latent space, each defined once.
 
-Every prior is elementwise: ``log_prob`` maps ``[n, d]`` to ``[n, d]`` (sum over the last axis
-for a sample's log-density), ``sample`` draws ``[n, d]`` from torch's generator; ``std`` is the
-standard deviation that the scaling layer aims at when it is initialised from data.
+These priors are elementwise: ``log_prob`` maps ``[n, d]`` to ``[n, d]`` (of any prior, the sum
+over the last axis is a sample's log-density), ``sample`` draws ``[n, d]`` from torch's generator;
+``std`` is the standard deviation that the scaling layer aims at when it starts from data.
 """
 
 import math
