@@ -56,7 +56,8 @@ class FlowSettings(Section):
     """The architecture; where a Student prior and the whitening start; the noise for tables.
 
     With ``samples_per_unit`` the hidden layers have ``width`` units only if there are that many
-    samples for each, else fewer. ``components`` are the most that a mixture prior gets; it has one for every 50 samples.
+    samples for each, else fewer. ``components`` are the most that a mixture prior gets; it has
+    one for every 50 samples.
     """
 
     couplings: int = Field(6, ge=1, le=256)

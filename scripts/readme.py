@@ -6,6 +6,7 @@
 
 import json
 from pathlib import Path
+from statistics import mean
 from typing import Annotated, Any
 
 import numpy as np
@@ -30,7 +31,8 @@ def main(
     data_root: Annotated[Path, typer.Option(envvar="NICE_ANOMALY_DATA")] = Path("data"),
 ) -> None:
     """Bring README and pictures up to date."""
-    for document in (HERE / "README.md", HERE / "docs" / "how-it-works.md"):
+    documents = ("README.md", "docs/how-it-works.md", "docs/own-data.md")
+    for document in (HERE / name for name in documents):
         text = document.read_text(encoding="utf-8")
         document.write_text(filled(text, HERE / "results"), encoding="utf-8")
     if pictures:
@@ -41,7 +43,7 @@ def main(
 
 def filled(text: str, results: Path) -> str:
     """The text with every generated table in it made anew."""
-    for name, make in {"results": reproduction, "choice": choice, "paper": paper}.items():
+    for name, make in MAKERS.items():
         start = f"<!-- {name}: from results/*.json by scripts/readme.py -->"
         if start in text:
             before, rest = text.split(start)
@@ -83,6 +85,29 @@ def paper(results: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def tables(results: Path) -> str:
+    """AUROC on real tables, ours beside the others, with means."""
+    found = read(results / "tables.json")["auroc_auprc_seconds"]
+    methods = list(next(iter(found.values())))
+    lines = [f"| | {' | '.join(methods)} |", f"| --- |{' --- |' * len(methods)}"]
+    for name, line in found.items():
+        best = max(line[method]["auroc"] for method in methods)
+        cells = (
+            f"**{line[m]['auroc']:.1f}**" if line[m]["auroc"] == best else f"{line[m]['auroc']:.1f}"
+            for m in methods
+        )
+        lines.append(f"| {name.partition('_')[2]} | {' | '.join(cells)} |")
+    for label, key, digits in (
+        ("mean AUROC", "auroc", 2),
+        ("mean AUPRC", "auprc", 2),
+        ("seconds a table", "seconds", 1),
+    ):
+        runs = read(results / "tables.json")["seeds"] if key == "seconds" else 1
+        means = (mean(line[m][key] for line in found.values()) / runs for m in methods)
+        lines.append(f"| {label} | {' | '.join(f'{value:.{digits}f}' for value in means)} |")
+    return "\n".join(lines) + "\n"
+
+
 def reproduction(results: Path) -> str:
     """Both error rates of the exercise and ours."""
     lines = [
@@ -110,6 +135,9 @@ def reproduction(results: Path) -> str:
                 f"| {middle['auroc']:.5f} | {middle['train_seconds']:.0f} s |"
             )
     return "\n".join(lines) + "\n"
+
+
+MAKERS = {"results": reproduction, "choice": choice, "paper": paper, "tables": tables}
 
 
 def histograms(run: Run, data_root: Path, target: Path) -> None:
