@@ -24,6 +24,7 @@ from nice_anomaly.data import (
     Inputs,
     Material,
     Reading,
+    Watch,
     Wishes,
     batches,
     evaluation_part,
@@ -32,6 +33,7 @@ from nice_anomaly.data import (
     recognise,
     split,
     training_part,
+    unwatched,
 )
 from nice_anomaly.errors import DataError
 from nice_anomaly.flow import Architecture, Flow, MixturePrior
@@ -113,11 +115,12 @@ def prepare(
     inputs: tuple[str, ...] = (),
     wishes: Wishes | None = None,
     reading: Reading | None = None,
+    watch: Watch = unwatched,
 ) -> Job:
     """Read the normal data, cut them, and build the flow that training starts from.
 
     The data are a user's ``inputs``, read by ``wishes`` or in the ``reading`` of an earlier run,
-    or without any the built-in set of the settings.
+    or without any the built-in set of the settings. ``watch`` hears how many samples were read.
 
     Raises:
         ConfigError: a split or a device that cannot be.
@@ -126,7 +129,7 @@ def prepare(
     target = choose_device(device)
     precision = choose_precision(settings.train.precision, target)
     if inputs and reading is None:
-        material = learn(recognise(inputs), wishes or Wishes(), settings.data, settings.seed)
+        material = learn(recognise(inputs), wishes or Wishes(), settings.data, settings.seed, watch)
     else:
         material = _material(settings, root, inputs, reading)
     layout, fit = material.dataset.layout, _rows(material.dataset, material.split.fit)

@@ -112,6 +112,10 @@ class Bar:
         """``completed`` of the total are done; ``note`` stands behind the bar."""
         self._progress.update(self._task, completed=completed, note=escape(note))
 
+    def watch(self, completed: int, total: int | None) -> None:
+        """``completed`` of ``total``, if anybody knows it, are done."""
+        self._progress.update(self._task, completed=completed, total=total)
+
     def total(self, total: int) -> None:
         """How much there is to do, where that was not known before."""
         self._progress.update(self._task, total=total)

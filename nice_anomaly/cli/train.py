@@ -1,6 +1,5 @@
 """``nice-anomaly train``: learn the density of normal data."""
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,16 +17,14 @@ from nice_anomaly.cli.options import (
     RunOption,
     SkipOption,
 )
-from nice_anomaly.errors import ConfigError, DataError, NumericsError
+from nice_anomaly.cli.training import run_live
+from nice_anomaly.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nice_anomaly.pipeline import Job
     from nice_anomaly.train import Checkpoint
-
-SAVE_EVERY_SECONDS = 60
-INTERRUPTED = 130
 
 
 def train(
@@ -123,13 +120,20 @@ def train(
             ignored=tuple(ignored or ()),
             skip_unreadable=skip_unreadable,
         )
-        given = tuple(inputs or ())
-        job = prepare(settings, data_root, device, inputs=given, wishes=wishes)
+        with render.progress_bar("reading", None, "samples") as bar:
+            job = prepare(
+                settings,
+                data_root,
+                device,
+                inputs=tuple(inputs or ()),
+                wishes=wishes,
+                watch=bar.watch,
+            )
         checkpoint = None
     probe(path)
     for line in _introduction(job):
         render.say(line)
-    _show(job, path, _run(job, path, checkpoint), as_json=as_json)
+    _show(job, path, run_live(job, path, checkpoint), as_json=as_json)
 
 
 def _size(text: str | None) -> tuple[int, int] | None:
@@ -189,88 +193,6 @@ def _interrupted(path: Path, data_root: Path, device: str) -> "tuple[Job, Checkp
             f"the '{data.name}' data are not those that the run {path} was begun with.{remedy}"
         )
     return job, checkpoint
-
-
-def _run(job: "Job", path: Path, checkpoint: "Checkpoint | None") -> "Checkpoint":
-    """Train to the end and save; Ctrl-C and a diverging loss keep the best so far."""
-    from nice_anomaly.cli import render
-
-    last = [] if checkpoint is None else [checkpoint]
-    saved = time.monotonic()
-    try:
-        for state in _epochs(job, checkpoint):
-            last = [state]
-            _announce(state, job.settings.train.epochs)
-            if time.monotonic() - saved > SAVE_EVERY_SECONDS:
-                _keep(job, path, state, finished=False)
-                saved = time.monotonic()
-    except KeyboardInterrupt:
-        if not last:
-            render.say("interrupted before the first epoch was complete: nothing was kept.")
-            raise typer.Exit(INTERRUPTED) from None
-        _keep(job, path, last[0], finished=False)
-        render.say(
-            f"interrupted: {path} holds the weights of epoch {last[0].best_epoch + 1}, the best "
-            f"of {last[0].epochs_done}. Go on with 'nice-anomaly train --resume --run {path}', "
-            f"or use the run as it is."
-        )
-        raise typer.Exit(INTERRUPTED) from None
-    except NumericsError as error:
-        if not last:
-            raise
-        _keep(job, path, last[0], finished=True)
-        raise NumericsError(
-            f"{error}\n{path} holds the weights of epoch {last[0].best_epoch + 1}, the best "
-            f"before that."
-        ) from error
-    _keep(job, path, last[0], finished=True)
-    return last[0]
-
-
-def _epochs(job: "Job", checkpoint: "Checkpoint | None") -> "Iterator[Checkpoint]":
-    """The epochs of a training as they end, under a bar that shows each step."""
-    from nice_anomaly.cli import render
-    from nice_anomaly.train import Progress
-
-    epochs = job.settings.train.epochs
-    with render.progress_bar("training", None, "samples") as bar:
-        for report in job.train(checkpoint):
-            if isinstance(report, Progress):
-                n = report.samples_per_epoch
-                bar.total(epochs * n)
-                bits = job.preprocess.bits_per_dim(report.log_likelihood)
-                note = f"{report.log_likelihood:.1f} nats"
-                bar.advance(
-                    report.epoch * n + report.samples,
-                    note if bits is None else f"{note} {bits:.3f} bits/dim",
-                )
-            else:
-                yield report
-
-
-def _announce(checkpoint: "Checkpoint", epochs: int) -> None:
-    """One line for an epoch that has ended."""
-    from nice_anomaly.cli import render
-
-    last = checkpoint.history[-1]
-    better = ", best so far" if checkpoint.best_epoch == last.epoch else ""
-    render.say(
-        f"epoch {last.epoch + 1:>3}/{epochs}  fit {last.train:9.2f}  held out "
-        f"{last.early_stopping:9.2f} nats  {last.samples_per_second:,.0f} samples/s{better}"
-    )
-
-
-def _keep(job: "Job", path: Path, checkpoint: "Checkpoint", *, finished: bool) -> None:
-    """Save the best weights as a run, and for an unfinished one what --resume needs."""
-    from nice_anomaly.cli import runs
-    from nice_anomaly.run import drop_checkpoint, save_checkpoint
-
-    if not finished:
-        save_checkpoint(path, checkpoint)
-    job.save(path, checkpoint, finished=finished)
-    if finished:
-        drop_checkpoint(path)
-    runs.remember(path)
 
 
 def _show(job: "Job", path: Path, checkpoint: "Checkpoint", *, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from nice_anomaly.data.builtin import BUILTIN, builtin, evaluation_part, trainin
 from nice_anomaly.data.dataset import Dataset, Kind, Layout
 from nice_anomaly.data.images import ImageForm
 from nice_anomaly.data.inputs import Batch, Inputs, Reading, batches, recognise
-from nice_anomaly.data.learn import Material, Wishes, learn, recall
+from nice_anomaly.data.learn import Material, Watch, Wishes, learn, recall, unwatched
 from nice_anomaly.data.splits import Split, split
 from nice_anomaly.data.tables import Column
 
@@ -20,6 +20,7 @@ __all__ = [
     "Material",
     "Reading",
     "Split",
+    "Watch",
     "Wishes",
     "batches",
     "builtin",
@@ -29,4 +30,5 @@ __all__ = [
     "recognise",
     "split",
     "training_part",
+    "unwatched",
 ]

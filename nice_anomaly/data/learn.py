@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nice_anomaly.config import DataSettings
-from nice_anomaly.data import images
+from nice_anomaly.data import arrays, images
 from nice_anomaly.data.dataset import Dataset
 from nice_anomaly.data.images import ImageForm
 from nice_anomaly.data.inputs import (
@@ -29,6 +29,8 @@ from nice_anomaly.data.splits import Split, split
 from nice_anomaly.data.tables import Chunk, Column, learn_columns, open_tables
 from nice_anomaly.data.tables.cells import Cells
 from nice_anomaly.errors import DataError
+
+Watch = Callable[[int, int | None], None]  # samples read, of how many if that is known
 
 FEWEST = 30  # normal samples: below that nothing is left to hold out
 
@@ -62,7 +64,17 @@ class Material:
     unreadable: int = 0
 
 
-def learn(inputs: Inputs, wishes: Wishes, settings: DataSettings, seed: int) -> Material:
+def unwatched(done: int, total: int | None) -> None:
+    """What hears of the progress where nobody looks."""
+
+
+def learn(
+    inputs: Inputs,
+    wishes: Wishes,
+    settings: DataSettings,
+    seed: int,
+    watch: Watch = unwatched,
+) -> Material:
     """Read normal samples and decide how this run reads its input from now on.
 
     More than ``settings.rows`` samples are reduced to a random choice of that many.
@@ -72,10 +84,10 @@ def learn(inputs: Inputs, wishes: Wishes, settings: DataSettings, seed: int) -> 
         ConfigError: the held-out parts do not fit.
     """
     if inputs.kind == "table":
-        return _table(inputs, wishes, None, settings, seed)
+        return _table(inputs, wishes, None, settings, seed, watch)
     files = [file for file in inputs.files if images.is_image_file(file)]
     form = _array_form(inputs, wishes) or images.learn_form(files, wishes.size, wishes.colour)
-    return _images(inputs, Reading(form=form), settings, seed, wishes)
+    return _images(inputs, Reading(form=form), settings, seed, wishes, watch)
 
 
 def recall(inputs: Inputs, reading: Reading, settings: DataSettings, seed: int) -> Material:
@@ -96,7 +108,12 @@ def recall(inputs: Inputs, reading: Reading, settings: DataSettings, seed: int) 
 
 
 def _images(
-    inputs: Inputs, reading: Reading, settings: DataSettings, seed: int, wishes: Wishes
+    inputs: Inputs,
+    reading: Reading,
+    settings: DataSettings,
+    seed: int,
+    wishes: Wishes,
+    watch: Watch = unwatched,
 ) -> Material:
     total, chosen = len(inputs.files), inputs
     if all(images.is_image_file(file) for file in inputs.files):
@@ -106,6 +123,7 @@ def _images(
     for batch in batches(chosen, reading):
         faults += _refuse(batch.faults, lambda row: (Path(batch.ids[row]), -1), wishes)  # noqa: B023
         values.append(np.delete(batch.values, list(batch.faults), axis=0))
+        watch(sum(map(len, values)) + faults, len(chosen.files) if len(chosen.files) > 1 else None)
     rows: NDArray[np.uint8] = np.concatenate(values)
     if chosen is inputs:
         total = len(rows) + faults
@@ -117,11 +135,9 @@ def _images(
 
 def _array_form(inputs: Inputs, wishes: Wishes) -> ImageForm | None:
     """The form of images that come as one array: as they are, unless the user wants another."""
-    from nice_anomaly.data.arrays import open_array
-
     if images.is_image_file(inputs.files[0]):
         return None
-    shape = open_array(inputs.files[0])[0].shape[1:]
+    shape = arrays.open_array(inputs.files[0])[0].shape[1:]
     height, width = wishes.size or shape[:2]
     grey = len(shape) == 2 or shape[2] == 1
     coloured = not grey if wishes.colour == "auto" else wishes.colour == "rgb"
@@ -129,7 +145,12 @@ def _array_form(inputs: Inputs, wishes: Wishes) -> ImageForm | None:
 
 
 def _table(
-    inputs: Inputs, wishes: Wishes, reading: Reading | None, settings: DataSettings, seed: int
+    inputs: Inputs,
+    wishes: Wishes,
+    reading: Reading | None,
+    settings: DataSettings,
+    seed: int,
+    watch: Watch = unwatched,
 ) -> Material:
     known = reading or Reading(
         id_column=wishes.id_column,
@@ -148,6 +169,7 @@ def _table(
         sample.add(chunk, start, kept)
         total, start = total + chunk.rows, start + chunk.rows
         anomalies += int(anomalous.sum())
+        watch(total, None)
     table = sample.table()
     n = len(next(iter(table.values())))
     parts = _split(n, settings, seed, inputs.name)
