@@ -153,6 +153,13 @@ def test_fresh_normals_give_a_new_threshold_without_training(command: Command) -
 
 
 @pytest.mark.usefixtures("learned")
+def test_a_threshold_is_not_set_from_what_was_learned(command: Command) -> None:
+    done = command("calibrate", "--input", "./train.csv")
+    assert done.code == 3
+    assert "Leave --input away" in done.err
+
+
+@pytest.mark.usefixtures("learned")
 def test_other_training_data_are_not_taken_for_the_same(command: Command) -> None:
     lines = Path("train.csv").read_text().splitlines()
     Path("train.csv").write_text("\n".join(lines[:-9]))

@@ -1,5 +1,6 @@
 """``nice-anomaly calibrate``: set the threshold from held-out normal data."""
 
+from pathlib import Path
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Annotated
 
@@ -103,8 +104,16 @@ def _fresh(run: "Run", inputs: "Sequence[str]", device: str, *, skip_unreadable:
     from nice_anomaly.data import recognise
     from nice_anomaly.errors import DataError
 
+    found = recognise(inputs)
+    learned = {Path(file).resolve() for file in run.manifest.data.files}
+    again = [file for file in found.files if file.resolve() in learned]
+    if again:
+        raise DataError(
+            f"{again[0]} is what the run {run.path} was trained on: its scores are too good to "
+            f"set a threshold from. Leave --input away, then the part held out of it is used."
+        )
     kept, unreadable, anomalous = [], 0, 0
-    for batch, scores in pipeline.score_inputs(run, recognise(inputs), device):
+    for batch, scores in pipeline.score_inputs(run, found, device):
         if batch.faults and not skip_unreadable:
             row, reason = next(iter(batch.faults.items()))
             raise DataError(

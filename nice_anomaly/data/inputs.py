@@ -22,7 +22,7 @@ from nice_anomaly.data.tables.cells import words
 from nice_anomaly.data.tables.files import STDIN
 from nice_anomaly.errors import DataError
 
-ROWS = 16_384  # of a table at a time
+ROWS = 8_192  # of a table at a time
 IMAGES = 512  # image files at a time
 
 Kind = Literal["image", "table"]

@@ -205,7 +205,7 @@ def _parquet(file: Path, rows: int) -> Iterator[Chunk]:
             f"reading {file} needs pyarrow: pip install 'nice-anomaly[table]', or save it as CSV."
         ) from error
     try:
-        with pyarrow.parquet.ParquetFile(file) as parquet:
+        with pyarrow.parquet.ParquetFile(file, pre_buffer=False) as parquet:
             names = parquet.schema_arrow.names
             twice = next((name for name in names if names.count(name) > 1), None)
             if twice is not None:
