@@ -55,6 +55,7 @@ class DataSettings(Section):
 class FlowSettings(Section):
     """The architecture; where a Student prior and the whitening start; the noise for tables.
 
+    ``emphasis`` > 0 lets the networks hear coordinates of large variance louder, by that power.
     With ``samples_per_unit`` the hidden layers have ``width`` units only if there are that many
     samples for each, else fewer. ``components`` are the most that a mixture prior gets; it has
     one for every 50 samples.
@@ -69,6 +70,7 @@ class FlowSettings(Section):
     components: int = Field(32, ge=1, le=1024)
     degrees_of_freedom: float = Field(30.0, gt=2)
     eigenvalue_floor: float = Field(1e-5, ge=0)
+    emphasis: float = Field(0.0, ge=0, le=1)
     noise: float = Field(0.1, ge=0)
 
     def width_for(self, n: int) -> int:

@@ -158,6 +158,7 @@ def prepare(
         *preprocess.moments(fit),
         floor=settings.flow.eigenvalue_floor,
         nu=settings.flow.degrees_of_freedom,
+        emphasis=settings.flow.emphasis,
     )
     if isinstance(flow.prior, MixturePrior):
         h = flow(sample)[0].detach()

@@ -41,6 +41,13 @@ def flow(d: int = D, n: int = 3, prior: PriorName = "logistic") -> Flow:
     return built
 
 
+def emphasised(d: int, n: int) -> nn.Module:
+    layer = couplings(d, n)
+    assert isinstance(layer, AdditiveCouplings)
+    layer.emphasise(torch.linspace(4, 0.1, d).double(), 0.5)
+    return layer
+
+
 LAYERS: dict[str, Callable[[], nn.Module]] = {
     "whitening": lambda: Whitening.from_moments(*moments()),
     "whitening-floored": lambda: Whitening.from_moments(*moments(), floor=1.0),
@@ -48,6 +55,7 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
     "couplings-2": lambda: couplings(D, 2),
     "couplings-3-even-d": lambda: couplings(6, 3),
     "couplings-4-deep": lambda: couplings(D, 4, layers=4),
+    "couplings-emphasised": lambda: emphasised(D, 3),
     "couplings-two-dimensions": lambda: couplings(2, 2),
     "scaling": lambda: shaken(Scaling(D)),
     "flow": flow,
@@ -86,6 +94,16 @@ def test_float32_round_trip_is_close_enough_to_look_at() -> None:
 
 def test_couplings_alone_preserve_volume_exactly() -> None:
     assert couplings(D, 3)(samples(D))[1].item() == 0.0
+
+
+def test_emphasis_by_hand() -> None:
+    """Power 1 of the variances 16, 9, 4, 1: weights 4, 2 and 3, 1, halves to mean square 1."""
+    layer = AdditiveCouplings(4, couplings=1, width=2, layers=1)
+    layer.emphasise(torch.tensor([16.0, 9.0, 4.0, 1.0]), 1.0)
+    expected = [4 / 10**0.5, 3 / 5**0.5, 2 / 10**0.5, 1 / 5**0.5]
+    assert layer.emphasis.tolist() == pytest.approx(expected)
+    layer.emphasise(torch.tensor([16.0, 9.0, 4.0, 1.0]), 0.0)
+    assert layer.emphasis.tolist() == [1, 1, 1, 1]
 
 
 def test_every_coordinate_depends_on_every_other_after_three_couplings() -> None:

@@ -16,7 +16,11 @@ class AdditiveCouplings(nn.Module):
 
     Shapes: ``[n, d]`` both ways, d ≥ 2. The shift m runs in the precision of the surrounding
     autocast; it is added in the precision of x, so the latents are never rounded to bfloat16.
+    The networks see coordinate i times ``emphasis[i]``, a fixed weight: whitening makes all
+    coordinates equally loud, though what can be learned is mostly in those of large variance.
     """
+
+    emphasis: Tensor
 
     def __init__(
         self,
@@ -28,6 +32,7 @@ class AdditiveCouplings(nn.Module):
         activation: Activation = "relu",
     ) -> None:
         super().__init__()
+        self.register_buffer("emphasis", torch.ones(dimensions))
         even, odd = (dimensions + 1) // 2, dimensions // 2
         self.shifts = nn.ModuleList(
             Conditioner(
@@ -42,8 +47,8 @@ class AdditiveCouplings(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x → (y, 0)."""
         source, target = x[:, 0::2].contiguous(), x[:, 1::2].contiguous()
-        for shift in self.shifts:
-            source, target = target + shift(source), source
+        for k, shift in enumerate(self.shifts):
+            source, target = target + shift(source * self.emphasis[k % 2 :: 2]), source
         if len(self.shifts) % 2:
             source, target = target, source
         return _interleave(source, target), x.new_zeros(())
@@ -53,9 +58,17 @@ class AdditiveCouplings(nn.Module):
         source, target = y[:, 0::2].contiguous(), y[:, 1::2].contiguous()
         if len(self.shifts) % 2:
             source, target = target, source
-        for shift in reversed(self.shifts):
-            source, target = target, source - shift(target)
+        for k, shift in reversed(list(enumerate(self.shifts))):
+            source, target = target, source - shift(target * self.emphasis[k % 2 :: 2])
         return _interleave(source, target), y.new_zeros(())
+
+    @torch.no_grad()
+    def emphasise(self, variances: Tensor, power: float) -> None:
+        """Weights variance^(power / 2), scaled to mean square 1 in either half."""
+        weights = variances.double().pow(power / 2)
+        for half in (weights[0::2], weights[1::2]):
+            half /= half.square().mean().sqrt()
+        self.emphasis.copy_(weights)
 
 
 def _interleave(even: Tensor, odd: Tensor) -> Tensor:

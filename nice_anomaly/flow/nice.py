@@ -115,17 +115,26 @@ class Flow(nn.Module):
 
     @torch.no_grad()
     def initialise(
-        self, x: Tensor, mean: Tensor, covariance: Tensor, *, floor: float, nu: float
+        self,
+        x: Tensor,
+        mean: Tensor,
+        covariance: Tensor,
+        *,
+        floor: float,
+        nu: float,
+        emphasis: float = 0.0,
     ) -> None:
         """Data-dependent start: whiten by the moments, then scale to the prior's spread.
 
         ``x`` ``[n, d]`` are samples to measure the spread on; ``mean`` and ``covariance`` (best
         in float64) are those of the whole training part; ``nu`` are the degrees of freedom that
-        a Student prior starts with.
+        a Student prior starts with; with ``emphasis`` > 0 the networks hear the coordinates of
+        large variance louder.
         """
         if isinstance(self.prior, StudentPrior):
             self.prior.log_nu.fill_(math.log(nu))
         whitening = Whitening.from_moments(mean, covariance, floor)
         self.whitening.load_state_dict(whitening.state_dict())
+        self.couplings.emphasise(whitening.eigenvalues, emphasis)
         h, _ = self(x)
         self.scaling.initialise(h, self.prior.std)
