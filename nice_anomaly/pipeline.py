@@ -161,16 +161,19 @@ def prepare(
         emphasis=settings.flow.emphasis,
     )
     if isinstance(flow.prior, MixturePrior):
-        h = flow(sample)[0].detach()
-        flow.prior.initialise(h, _clusters(h, flow.architecture.components, settings.seed))
+        labels = _clusters(sample, flow.architecture.components, settings.seed)
+        flow.prior.initialise(flow(sample)[0].detach(), labels)
     return Job(settings, material, inputs, preprocess, flow.to(target), precision)
 
 
-def _clusters(h: Tensor, count: int, seed: int) -> Tensor:
-    """Which of ``count`` clusters each row of ``h`` belongs to, ``[n]``."""
+def _clusters(x: Tensor, count: int, seed: int) -> Tensor:
+    """Which of ``count`` clusters each row of ``x`` belongs to, ``[n]``.
+
+    Clusters are looked for before whitening, which would make noise as loud as what differs.
+    """
     from sklearn.cluster import KMeans
 
-    labels = KMeans(count, n_init=1, random_state=seed).fit_predict(h.numpy())
+    labels = KMeans(count, n_init=1, random_state=seed).fit_predict(x.numpy())
     return torch.from_numpy(labels)
 
 
