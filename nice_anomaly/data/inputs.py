@@ -92,7 +92,7 @@ def recognise(arguments: Sequence[str]) -> Inputs:
     ``-`` for a CSV on the standard input.
 
     Raises:
-        DataError: nothing there, nothing that can be read, or images and tables together.
+        DataError: nothing there, nothing that can be read, or several kinds together.
     """
     found: dict[Path, Kind] = {}
     skipped = 0
@@ -109,6 +109,8 @@ def recognise(arguments: Sequence[str]) -> Inputs:
             f"the input holds images ({examples['image']}) and tables ({examples['table']}): "
             f"give one kind, e.g. with a pattern like 'folder/*.png'."
         )
+    if "image" in examples and len({images.is_image_file(file) for file in found}) > 1:
+        raise DataError("the input holds image files and arrays of images: give one of the two.")
     root = Path(arguments[0]) if len(arguments) == 1 and Path(arguments[0]).is_dir() else None
     (kind,) = examples
     return Inputs(", ".join(arguments), kind, tuple(found), root, skipped)
@@ -125,25 +127,39 @@ def batches(inputs: Inputs, reading: Reading) -> Iterator[Batch]:
         given = "images" if inputs.kind == "image" else "a table"
         raise DataError(f"{inputs.name} holds {given}, but the run has learned {learned}.")
     if inputs.kind == "table":
-        start = 0
-        many = len(inputs.files) > 1
-        file = None
-        for chunk in open_tables(inputs.files, ROWS):
-            start = 0 if many and chunk.file != file else start
-            file = chunk.file
-            yield table_batch(chunk, reading, start, many=many)
-            start += chunk.rows
-        return
-    form = reading.form
-    assert form is not None
-    files = [file for file in inputs.files if images.is_image_file(file)]
-    for first in range(0, len(files), IMAGES):
-        some = files[first : first + IMAGES]
-        values, faults = images.decode(some, form)
-        yield Batch([readable(file, inputs.root) for file in some], values, faults)
+        yield from _table_batches(inputs, reading)
+    elif images.is_image_file(inputs.files[0]):
+        yield from _file_batches(inputs, reading)
+    else:
+        yield from _array_batches(inputs, reading)
+
+
+def _table_batches(inputs: Inputs, reading: Reading) -> Iterator[Batch]:
+    start, file = 0, inputs.files[0]
+    for chunk in open_tables(inputs.files, ROWS):
+        if chunk.file != file:
+            start, file = 0, chunk.file
+        yield table_batch(chunk, reading, start, many=len(inputs.files) > 1)
+        start += chunk.rows
+
+
+def _file_batches(inputs: Inputs, reading: Reading) -> Iterator[Batch]:
+    assert reading.form is not None
+    for first in range(0, len(inputs.files), IMAGES):
+        files = inputs.files[first : first + IMAGES]
+        values, faults = images.decode(files, reading.form)
+        yield Batch([readable(file, inputs.root) for file in files], values, faults)
+
+
+def _array_batches(inputs: Inputs, reading: Reading) -> Iterator[Batch]:
+    assert reading.form is not None
     for file in inputs.files:
-        if not images.is_image_file(file):
-            yield from _image_arrays(file, form)
+        array, _ = arrays.open_array(file)
+        prefix = f"{readable(file)}:" if len(inputs.files) > 1 else ""
+        for first in range(0, len(array), IMAGES):
+            piece = np.asarray(array[first : first + IMAGES])
+            ids = [f"{prefix}{row}" for row in range(first, first + len(piece))]
+            yield Batch(ids, images.resize(piece, reading.form))
 
 
 def table_batch(chunk: Chunk, reading: Reading, start: int, *, many: bool) -> Batch:
@@ -183,14 +199,6 @@ def readable(file: Path, root: Path | None = None) -> str:
     """A file name as text; bytes that are no UTF-8 are written as escapes."""
     path = file.relative_to(root) if root is not None else file
     return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def _image_arrays(file: Path, form: ImageForm) -> Iterator[Batch]:
-    array, _ = arrays.open_array(file)
-    for first in range(0, len(array), IMAGES):
-        piece = np.asarray(array[first : first + IMAGES])
-        ids = [str(row) for row in range(first, first + len(piece))]
-        yield Batch(ids, images.resize(piece, form))
 
 
 def _expand(argument: str) -> list[Path]:

@@ -85,8 +85,9 @@ def learn(
     """
     if inputs.kind == "table":
         return _table(inputs, wishes, None, settings, seed, watch)
-    files = [file for file in inputs.files if images.is_image_file(file)]
-    form = _array_form(inputs, wishes) or images.learn_form(files, wishes.size, wishes.colour)
+    form = _array_form(inputs, wishes) or images.learn_form(
+        inputs.files, wishes.size, wishes.colour
+    )
     return _images(inputs, Reading(form=form), settings, seed, wishes, watch)
 
 
@@ -116,7 +117,7 @@ def _images(
     watch: Watch = unwatched,
 ) -> Material:
     total, chosen = len(inputs.files), inputs
-    if all(images.is_image_file(file) for file in inputs.files):
+    if images.is_image_file(inputs.files[0]):
         places = _choose(total, settings.rows, seed)
         chosen = replace(inputs, files=tuple(inputs.files[place] for place in places))
     values, faults = [], 0
