@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Command
+from PIL import Image
 
 from nice_anomaly import pipeline
 from nice_anomaly.data import evaluation_part
@@ -164,3 +165,23 @@ def test_reproduce_without_data_or_network_says_what_to_do(tmp_path: Path) -> No
     assert "make demo" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.usefixtures("inside")
+def test_the_same_pictures_as_files_get_the_same_scores(command: Command, real_data: Path) -> None:
+    """A run on a built-in set reads a user's images: PNG files of its test set score as it does."""
+    values = evaluation_part("kmnist", real_data).values[:200]
+    folder = Path("pictures")
+    folder.mkdir()
+    for row, image in enumerate(values.reshape(-1, 28, 28)):
+        Image.fromarray(image).save(folder / f"{row:04}.png")
+    np.save("pictures.npy", values.reshape(-1, 28, 28))
+    detect = ("detect", "--data-root", real_data, "--output")
+    assert command(*detect, "set.jsonl", "--dataset", "kmnist").code == 0
+    assert command(*detect, "files.jsonl", "--input", folder).code == 0
+    assert command(*detect, "array.jsonl", "--input", "pictures.npy").code == 0
+    expected, files, array = (
+        [json.loads(line)["score"] for line in Path(f"{name}.jsonl").read_text().splitlines()[:200]]
+        for name in ("set", "files", "array")
+    )
+    assert files == array == expected
