@@ -96,24 +96,21 @@ class _Parquet:
         import pyarrow
         import pyarrow.parquet
 
+        kinds = {"id": pyarrow.string(), "note": pyarrow.string(), "flagged": pyarrow.bool_()}
         table = pyarrow.table(
             {
-                name: pyarrow.array(values, type=pyarrow.string() if _is_text(name) else None)
+                name: pyarrow.array(values, type=kinds.get(name, pyarrow.float64()))
                 for name, values in columns.items()
             }
         )
         if self._writer is None:
             self._writer = pyarrow.parquet.ParquetWriter(self._path, table.schema)
-        self._writer.write_table(table.cast(self._writer.schema))
+        self._writer.write_table(table)
 
     def close(self) -> None:
         """Write the end of the file."""
         if self._writer is not None:
             self._writer.close()
-
-
-def _is_text(name: str) -> bool:
-    return name in ("id", "note")
 
 
 def _cells(values: Sequence[Any]) -> Iterator[Any]:

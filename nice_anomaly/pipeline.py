@@ -51,7 +51,7 @@ INITIAL_SAMPLES = 4096  # enough to measure a spread per coordinate to 1 %
 class Job:
     """A training that is ready to start: data cut, preprocessing fixed, flow initialised.
 
-    ``inputs`` are the user's arguments, empty for a built-in set.
+    ``inputs`` are the user's arguments as absolute paths, none for a built-in set.
     """
 
     settings: Settings
@@ -163,7 +163,8 @@ def prepare(
     if isinstance(flow.prior, MixturePrior):
         labels = _clusters(sample, flow.architecture.components, settings.seed)
         flow.prior.initialise(flow(sample)[0].detach(), labels)
-    return Job(settings, material, inputs, preprocess, flow.to(target), precision)
+    places = tuple(str(Path(argument).absolute()) for argument in inputs)
+    return Job(settings, material, places, preprocess, flow.to(target), precision)
 
 
 def _clusters(x: Tensor, count: int, seed: int) -> Tensor:

@@ -88,10 +88,19 @@ def test_what_cannot_be_read_keeps_its_place_and_says_why(tmp_path: Path) -> Non
     (tmp_path / "text.png").write_bytes(b"not an image at all")
     Image.new("1", (12_000, 12_000)).save(tmp_path / "bomb.png")
     names = ["good", "cut", "empty", "text", "bomb", "absent", "good"]
-    values, faults = decode([tmp_path / f"{name}.png" for name in names], GREY)
-    assert sorted(faults) == [1, 2, 3, 4, 5]
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    Image.fromarray(np.ones((4, 6), np.float32)).save(tmp_path / "fraction.tif")
+    files = [*(tmp_path / f"{name}.png" for name in (*names, "loop")), tmp_path / "fraction.tif"]
+    values, faults = decode(files, GREY)
+    assert sorted(faults) == [1, 2, 3, 4, 5, 7, 8]
     assert values[0].tolist() == values[6].tolist() == ramp().reshape(-1).tolist()
-    for row, words in {2: "0 bytes", 3: "not a readable image", 4: "pixel", 5: "not exist"}.items():
+    for row, words in {
+        2: "0 bytes",
+        3: "not a readable image",
+        4: "pixel",
+        5: "not exist",
+        8: "unknown range",
+    }.items():
         assert words in faults[row]
 
 

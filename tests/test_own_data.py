@@ -168,6 +168,76 @@ def test_other_training_data_are_not_taken_for_the_same(command: Command) -> Non
     assert "are not the data" in done.err
 
 
+@pytest.mark.usefixtures("learned")
+def test_the_output_never_replaces_the_input(command: Command) -> None:
+    before = Path("new.csv").read_bytes()
+    done = command("detect", "--input", "new.csv", "--output", "./new.csv")
+    assert (done.code, Path("new.csv").read_bytes()) == (2, before)
+    Path("tables").mkdir()
+    Path("new.csv").rename("tables/new.csv")
+    done = command("detect", "--input", "tables", "--output", "tables/out.csv")
+    assert done.code == 2
+    assert "read as input the next time" in done.err
+
+
+@pytest.mark.usefixtures("learned")
+def test_files_with_and_without_labels_together(command: Command) -> None:
+    rows = rows_of(Path("new.csv"))
+    names = [name for name in rows[0] if name != "diagnosis"]
+    write_csv(Path("bare.csv"), names, [[row[name] for name in names] for row in rows])
+    alone = json.loads(command("detect", "--input", "new.csv", "--json").out)
+    both = json.loads(command("detect", "-i", "new.csv", "-i", "bare.csv", "--json").out)
+    assert (both["n"], both["normal"]) == (2 * alone["n"], alone["normal"])
+    assert (both["auroc"], both["type_ii"]) == (alone["auroc"], alone["type_ii"])
+
+
+@pytest.mark.usefixtures("learned")
+def test_parquet_output_with_nothing_readable_at_first(command: Command) -> None:
+    names = list(rows_of(Path("new.csv"))[0])
+    write_csv(Path("bad.csv"), names, [["x"] * len(names)] * 3)
+    assert command("detect", "-i", "bad.csv", "-i", "new.csv", "-o", "out.parquet").code == 3
+    table = pq.read_table("out.parquet")
+    assert table.num_rows == 287
+    assert table.column("score").null_count == 3
+
+
+def test_labels_are_compared_by_meaning_and_a_wrong_one_is_said(
+    command: Command, elsewhere: Path
+) -> None:
+    rows = [[i * 0.37 % 1, i * 0.11 % 1, "1.0" if i % 10 == 0 else "0.0"] for i in range(100)]
+    write_csv(elsewhere / "t.csv", ["a", "b", "bad"], rows)
+    label = ("--label-column", "bad", "--anomaly-value")
+    done = command("train", "-i", "t.csv", *label, "1", *QUICK)
+    assert "90 normal samples" in done.err
+    done = command("train", "-i", "t.csv", *label, "yes", *QUICK)
+    assert "no row has yes in the column bad" in done.err
+    assert "0.0, 1.0" in done.err
+    assert command("calibrate").code == 0
+    done = command("detect", "-i", "t.csv", "--label-column", "absent", "--anomaly-value", "1")
+    assert done.code == 3
+    assert "no column 'absent'" in done.err
+
+
+def test_a_number_too_large_to_learn_from_is_named(command: Command, elsewhere: Path) -> None:
+    rows: list[list[Any]] = [[i * 0.37 % 1, i * 0.11 % 1] for i in range(60)]
+    rows[41][1] = 1e160
+    write_csv(elsewhere / "t.csv", ["a", "b"], rows)
+    done = command("train", "-i", "t.csv", *QUICK)
+    assert done.code == 3
+    assert "row 41 (the first is 0): b is 1e+160, too large" in done.err
+    done = command("train", "-i", "t.csv", "--skip-unreadable", "--json", *QUICK)
+    assert done.code == 0
+    assert np.isfinite(json.loads(done.out)["log_likelihood"])
+
+
+def test_a_table_of_one_column(command: Command, elsewhere: Path) -> None:
+    write_csv(elsewhere / "t.csv", ["a"], [[i * 0.37 % 1] for i in range(60)])
+    for verb in (("train", "-i", "t.csv", *QUICK), ("calibrate",), ("detect", "-i", "t.csv")):
+        done = command(*verb)
+        assert done.code == 0
+        assert "Warning" not in done.err
+
+
 @pytest.fixture
 def digits(elsewhere: Path) -> Path:
     """300 digits as image files in folders, some of them in colour mode."""
@@ -236,6 +306,10 @@ MISTAKES: dict[str, tuple[list[str], int, str]] = {
     "too few": (["train", "-i", "few.csv"], 3, "at least 30"),
     "text in a column": (["train", "-i", "spoiled.csv"], 3, "row 37 (the first is 0): a is oops"),
     "size": (["train", "-i", "t.csv", "--size", "28"], 2, "--size takes height x width"),
+    "odd size": (["train", "-i", "t.csv", "--size", "²x²"], 2, "--size takes height x width"),
+    "size of a table": (["train", "-i", "t.csv", "--size", "8x8"], 2, "this input is a table"),
+    "label of images": (["train", "-i", "mixed/*.png", "--ignore", "a"], 2, "input is images"),
+    "empty": (["train", "-i", ""], 3, "--input is empty"),
     "colour": (["train", "-i", "t.csv", "--colour", "pink"], 2, "--colour takes"),
     "options of input": (["train", "--ignore", "a"], 2, "give --input too"),
     "nothing to look at": (["detect"], 2, "one of the two"),

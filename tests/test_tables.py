@@ -1,5 +1,6 @@
 """Tables: what cells mean, what columns become, what files may look like."""
 
+import zipfile
 from datetime import datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nice_anomaly.data.tables import Chunk, Column, encode, learn_columns, open_tables
+from nice_anomaly.data.tables.cells import words
 from nice_anomaly.errors import DataError
 
 
@@ -104,6 +106,38 @@ def test_columns_are_found_by_name_and_others_ignored() -> None:
         encode({"x": cells("0")}, columns, 1)
 
 
+def test_long_integers_keep_every_digit_as_names_do(tmp_path: Path) -> None:
+    names = [20250301123456000 + i for i in range(4)]
+    pq.write_table(pa.table({"id": pa.array(names), "n": [1, 2, 3, None]}), tmp_path / "t.parquet")
+    (chunk,) = read(tmp_path / "t.parquet")
+    assert words(chunk.columns["id"]).tolist() == [str(name) for name in names]
+    assert words(chunk.columns["n"]).tolist() == ["1", "2", "3", None]
+
+
+def test_truths_are_the_same_however_they_are_written() -> None:
+    column = learned("true", "false", "true")
+    assert encode({"c": cells("True", "FALSE")}, [column], 2).values.tolist() == [[1, 0], [0, 1]]
+
+
+def test_separated_thousands_are_never_taken_for_decimals() -> None:
+    seen = encode({"c": cells("1,009", "1,5", "12,345,678")}, [learned("1", "2.5", "7")], 3)
+    assert seen.values[1].tolist() == [1.5]
+    assert sorted(seen.faults) == [0, 2]
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
+def test_a_date_at_the_edge_of_the_calendar_is_a_fault_of_its_row(text: str) -> None:
+    seen = encode({"c": cells(text)}, [learned("2025-01-01", "2025-01-02")], 1)
+    assert list(seen.faults) == [0]
+
+
+def test_a_leading_column_without_a_name_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("\n,a\n0,1.5\n1,2\n2,7\n")
+    (chunk,) = read(tmp_path / "t.csv")
+    index, a = learn_columns(chunk.columns)
+    assert (index.kind, a.kind) == ("left out", "number")
+
+
 @pytest.mark.parametrize("rows", [1, 3, 100])
 @pytest.mark.parametrize(
     ("content", "encoding"),
@@ -147,6 +181,7 @@ def test_a_ragged_row_keeps_its_place_and_says_why(tmp_path: Path) -> None:
 
 
 BROKEN = {
+    "open quote": (b'a,b\n1,x\n2,"said 5 inch\n3,y\n', "quote that is not closed"),
     "empty": (b"", "is empty"),
     "heading only": (b"a,b\n", "no rows"),
     "the same name twice": (b"a,b,a\n1,2,3\n", "'a' is there twice"),
@@ -207,6 +242,10 @@ def test_arrays_are_tables_and_objects_never_unpickled(tmp_path: Path) -> None:
     np.save(tmp_path / "o.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(DataError, match="never unpickled"):
         read(tmp_path / "o.npy")
+    with zipfile.ZipFile(tmp_path / "text.npz", "w") as archive:
+        archive.writestr("a.txt", "no array")
+    with pytest.raises(DataError, match=r"text\.npz holds 0 arrays"):
+        read(tmp_path / "text.npz")
     (tmp_path / "cut.npy").write_bytes((tmp_path / "t.npz").read_bytes()[:90])
     with pytest.raises(DataError, match=r"cut\.npy"):
         read(tmp_path / "cut.npy")

@@ -1,6 +1,8 @@
 """The command line: one file a verb. Heavy imports happen inside the verbs."""
 
+import io
 import logging
+import signal
 import sys
 
 import typer
@@ -11,6 +13,8 @@ from nice_anomaly.cli.info import info
 from nice_anomaly.cli.sample import sample
 from nice_anomaly.cli.train import train
 from nice_anomaly.errors import NiceAnomalyError
+
+TERMINATED = 143
 
 app = typer.Typer(
     name="nice-anomaly",
@@ -41,6 +45,10 @@ def main() -> None:
     if not talk.handlers:
         talk.addHandler(logging.StreamHandler())
     talk.setLevel(logging.INFO)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file name or a terminal without our signs
+            stream.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # half-written files go
     try:
         app()
     except NiceAnomalyError as error:

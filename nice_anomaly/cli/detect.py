@@ -18,14 +18,14 @@ from nice_anomaly.cli.options import (
     RunOption,
     SkipOption,
 )
-from nice_anomaly.errors import ConfigError
+from nice_anomaly.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nice_anomaly.calibrate import Calibration
     from nice_anomaly.cli.findings import Findings
-    from nice_anomaly.data import Batch
+    from nice_anomaly.data import Batch, Inputs
     from nice_anomaly.detect import Detection
     from nice_anomaly.run import Run
     from nice_anomaly.score import Scores
@@ -81,6 +81,8 @@ def detect(
     if dataset is not None:
         builtin(dataset)  # a wrong name is said before the run is read
     found = recognise(inputs) if inputs else None
+    if found is not None and output is not None:
+        _spare(found, output, inputs or [])
     loaded = _reading_as(
         load_run(runs.locate(run)), id_column, label_column, tuple(anomaly_values or ())
     )
@@ -93,6 +95,8 @@ def detect(
         samples = _own(loaded, found, device)
     with rows.open_rows(output) if output else nullcontext() as file:
         for batch, scores in samples:
+            if label_column is not None and batch.anomalous is None:
+                raise DataError(f"the input has no column '{label_column}' for --label-column.")
             detection = hold_against(scores, calibration)
             findings.add(batch, detection)
             if file is not None:
@@ -108,6 +112,19 @@ def detect(
     else:
         show(summary, calibration, findings)
     _leave(summary, skip_unreadable=skip_unreadable, fail_on_anomaly=fail_on_anomaly)
+
+
+def _spare(inputs: "Inputs", output: Path, arguments: "Sequence[str]") -> None:
+    """Refuse an output that would replace the input, or be read as input the next time."""
+    target = output.resolve()
+    if target in {file.resolve() for file in inputs.files}:
+        raise ConfigError(f"--output {output} is the input itself: name another file.")
+    folders = [Path(argument).resolve() for argument in arguments if Path(argument).is_dir()]
+    if inputs.kind == "table" and any(folder in target.parents for folder in folders):
+        raise ConfigError(
+            f"--output {output} lies in the input folder and would be read as input the next "
+            f"time: name a file outside of it."
+        )
 
 
 def _leave(summary: dict[str, Any], *, skip_unreadable: bool, fail_on_anomaly: bool) -> None:

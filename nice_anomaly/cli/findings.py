@@ -25,6 +25,7 @@ class Findings:
     _scores: list[Any] = field(default_factory=list)
     _flagged: list[Any] = field(default_factory=list)
     _anomalous: list[Any] = field(default_factory=list)
+    _labelled: list[Any] = field(default_factory=list)
 
     def add(self, batch: Batch, found: Detection) -> None:
         """Take in one batch."""
@@ -32,8 +33,10 @@ class Findings:
         self.unreadable += len(batch.faults)
         self._scores.append(found.scores[good])
         self._flagged.append(found.flagged[good])
-        if batch.anomalous is not None:
-            self._anomalous.append(batch.anomalous[good])
+        known = batch.anomalous is not None
+        self._labelled.append(np.full(len(good), known))
+        truth = batch.anomalous if batch.anomalous is not None else np.zeros(len(batch.ids), bool)
+        self._anomalous.append(truth[good])
         if self.top:
             rows = good[np.argsort(found.scores[good], kind="stable")[: self.top]]
             new: list[Least] = [
@@ -88,10 +91,13 @@ class Findings:
 
     def _errors(self) -> dict[str, Any]:
         """Both errors and the ranking, where the input has labels."""
-        if not self._anomalous:
+        labelled = np.concatenate(self._labelled)
+        if not labelled.any():
             return {}
-        anomalous = np.concatenate(self._anomalous)
-        flagged, scores = np.concatenate(self._flagged), np.concatenate(self._scores)
+        anomalous, flagged, scores = (
+            np.concatenate(values)[labelled]
+            for values in (self._anomalous, self._flagged, self._scores)
+        )
         result: dict[str, Any] = {
             "normal": int((~anomalous).sum()),
             "anomalous": int(anomalous.sum()),

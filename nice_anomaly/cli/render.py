@@ -22,8 +22,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-out = Console(highlight=False)
-talk = Console(stderr=True, highlight=False)
+out = Console(highlight=False, emoji=False)
+talk = Console(stderr=True, highlight=False, emoji=False)
 
 
 def show_error(error: Exception) -> None:

@@ -1,5 +1,6 @@
 """Run folders from the command line: which one is meant, which name is free."""
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ def locate(run: Path | None) -> Path:
     if run is not None:
         return run
     try:
-        return Path(LAST.read_text(encoding="utf-8").strip())
+        return Path(os.fsdecode(LAST.read_bytes().strip()))
     except OSError as error:
         raise ArtifactError(
             "no run was trained in this folder yet. Train one with 'nice-anomaly train', or "
@@ -65,7 +66,7 @@ def claim(run: Path | None, name: str, *, overwrite: bool) -> Path:
 def remember(path: Path) -> None:
     """Make ``path`` the run that later commands in this folder use by default."""
     try:
-        write(LAST, f"{path}\n".encode())
+        write(LAST, os.fsencode(path) + b"\n")
     except NiceAnomalyError:
         # The run itself was saved: a folder without room for the note is no reason to fail.
         return

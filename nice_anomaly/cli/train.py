@@ -1,5 +1,6 @@
 """``nice-anomaly train``: learn the density of normal data."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -103,6 +104,8 @@ def train(
         job, checkpoint = _interrupted(path, data_root, device)
     else:
         found = recognise(inputs) if inputs else None
+        if found is not None:
+            _refuse_for(found.kind, table=said[1:], image=(size, colour != "auto"))
         kind = "mnist" if found is None else {"image": "images", "table": "table"}[found.kind]
         extra = [] if seed is None else [f"seed={seed}"]
         settings = load(config or kind, [*(overrides or []), *extra])
@@ -141,9 +144,20 @@ def _size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     height, _, width = text.lower().partition("x")
-    if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
+    if not re.fullmatch(r"[1-9][0-9]*x[1-9][0-9]*", text.lower()):
         raise ConfigError(f"--size takes height x width, like 28x28, got '{text}'.")
     return int(height), int(width)
+
+
+def _refuse_for(kind: str, *, table: "tuple[object, ...]", image: "tuple[object, ...]") -> None:
+    """Options that mean nothing for this kind of input are not passed over."""
+    if kind == "image" and any(table):
+        raise ConfigError(
+            "--id-column, --label-column, --anomaly-value and --ignore are for tables; this "
+            "input is images, named by their files."
+        )
+    if kind == "table" and any(image):
+        raise ConfigError("--size and --colour are for images; this input is a table.")
 
 
 def _introduction(job: "Job") -> "Iterator[str]":
@@ -165,6 +179,12 @@ def _introduction(job: "Job") -> "Iterator[str]":
         ]
         left = f"; left out: {', '.join(out)}" if out else ""
         yield f"{len(data):,} normal samples: {data.layout}{left}"
+        if material.reading.label_column is not None and not material.anomalies:
+            values = ", ".join(material.reading.anomaly_values)
+            yield (
+                f"note: no row has {values} in the column {material.reading.label_column}: "
+                f"everything is learned as normal. Its values: {', '.join(material.labels[:8])}"
+            )
         for column in material.reading.columns:
             if column.kind == "left out":
                 yield f"column {column.name} left out: {column.reason}"

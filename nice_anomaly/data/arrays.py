@@ -1,7 +1,9 @@
 """Arrays: .npy and .npz files, never unpickled, .npy not even loaded."""
 
 import zipfile
+import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,10 @@ from numpy.typing import NDArray
 from nice_anomaly.errors import DataError
 
 SUFFIXES = (".npy", ".npz")
+DAMAGE = (
+    *(OSError, EOFError, KeyError, TypeError, SyntaxError, NotImplementedError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, TokenError),
+)
 MAGIC = b"\x93NUMPY"
 
 
@@ -37,8 +43,9 @@ def open_array(file: Path) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
                 f"code. Save numbers, e.g. np.save(file, array.astype(float))."
             ) from error
         raise DataError(f"{file} cannot be read as an array: {error}.") from error
-    except (OSError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise DataError(f"{file} cannot be read as an array: {error}.") from error
+    arrays = {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
     samples = {name: array for name, array in arrays.items() if array.ndim > 1}
     if len(samples) != 1:
         raise DataError(

@@ -142,7 +142,7 @@ def _decode(file: Path, form: ImageForm) -> NDArray[np.uint8] | str:
     except UNREADABLE as error:
         if isinstance(error, FileNotFoundError):
             return "does not exist"
-        if isinstance(error, OSError) and file.stat().st_size == 0:
+        if file.is_file() and file.stat().st_size == 0:
             return "is empty (0 bytes)"
         return f"is not a readable image ({str(error).replace(str(file), file.name)})"
 
@@ -166,7 +166,9 @@ def _pixels(image: Image.Image, form: ImageForm) -> NDArray[np.uint8]:
 
 def _flattened(image: Image.Image) -> Image.Image:
     """Transparency on white; 16 bits to 8; palettes to their colours."""
-    if image.mode.startswith("I") or image.mode == "F":
+    if image.mode == "F":
+        raise ValueError("its pixels are fractions of an unknown range: save 8 or 16 bits")
+    if image.mode.startswith("I"):
         values = np.asarray(image, dtype=np.float64)
         return Image.fromarray((np.clip(values, 0, 65_535) / 257).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:

@@ -126,12 +126,15 @@ def batches(inputs: Inputs, reading: Reading) -> Iterator[Batch]:
         learned = "images" if reading.form is not None else "a table"
         given = "images" if inputs.kind == "image" else "a table"
         raise DataError(f"{inputs.name} holds {given}, but the run has learned {learned}.")
-    if inputs.kind == "table":
-        yield from _table_batches(inputs, reading)
-    elif images.is_image_file(inputs.files[0]):
-        yield from _file_batches(inputs, reading)
-    else:
-        yield from _array_batches(inputs, reading)
+    try:
+        if inputs.kind == "table":
+            yield from _table_batches(inputs, reading)
+        elif images.is_image_file(inputs.files[0]):
+            yield from _file_batches(inputs, reading)
+        else:
+            yield from _array_batches(inputs, reading)
+    except OSError as error:
+        raise DataError(f"{error.filename or inputs.name} cannot be read: {error}.") from error
 
 
 def _table_batches(inputs: Inputs, reading: Reading) -> Iterator[Batch]:
@@ -180,8 +183,10 @@ def table_batch(chunk: Chunk, reading: Reading, start: int, *, many: bool) -> Ba
                 f"{chunk.file} has no column '{reading.id_column}' for --id-column. It has: "
                 f"{', '.join(list(chunk.columns)[:12])}."
             )
-        named = words(chunk.columns[reading.id_column])
-        ids = [number if name is None else name for number, name in zip(ids, named, strict=True)]
+        named = chunk.columns[reading.id_column]
+        if named.dtype.kind != "O":
+            named = words(named)
+        ids = [name or number for number, name in zip(ids, named, strict=True)]
     faults = {**encoded.faults, **chunk.faults}
     notes = {row: note for row, note in encoded.notes.items() if row not in faults}
     return Batch(ids, encoded.values, faults, notes, truth(chunk, reading))
@@ -192,7 +197,16 @@ def truth(chunk: Chunk, reading: Reading) -> NDArray[np.bool_] | None:
     if reading.label_column is None or reading.label_column not in chunk.columns:
         return None
     labels = words(chunk.columns[reading.label_column])
-    return np.array([label in reading.anomaly_values for label in labels], dtype=bool)
+    wanted = {_canonical(value) for value in reading.anomaly_values}
+    return np.array([label is not None and _canonical(label) in wanted for label in labels])
+
+
+def _canonical(label: str) -> str | float:
+    """A label as it is compared: 1 is 1.0 is 01, Bad is bad."""
+    try:
+        return float(label)
+    except ValueError:
+        return label.strip().casefold()
 
 
 def readable(file: Path, root: Path | None = None) -> str:
@@ -205,13 +219,26 @@ def _expand(argument: str) -> list[Path]:
     path = Path(argument)
     if path == STDIN:
         return [path]
+    if not argument.strip():
+        raise DataError("--input is empty. Is a variable of the shell not set?")
     if path.is_dir():
-        return sorted(Path(folder, name) for folder, _, names in os.walk(path) for name in names)
+        return sorted(_walk(path))
     if has_magic(argument) and not path.exists():
         base = Path(path.anchor) if path.is_absolute() else Path()
         pattern = str(path.relative_to(path.anchor)) if path.is_absolute() else argument
         return sorted(file for file in base.glob(pattern) if file.is_file())
     return [path] if path.exists() else []
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Every file below, through links too; a folder that was entered already is not entered."""
+    entered = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        if os.path.realpath(place) in entered:
+            folders.clear()
+            continue
+        entered.add(os.path.realpath(place))
+        yield from (Path(place, name) for name in names)
 
 
 def _kind(file: Path) -> Kind | None:

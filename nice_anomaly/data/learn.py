@@ -7,6 +7,7 @@ the held-out ones stay as new to the run as any later input.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +28,12 @@ from nice_anomaly.data.inputs import (
 from nice_anomaly.data.sampling import Sample
 from nice_anomaly.data.splits import Split, split
 from nice_anomaly.data.tables import Chunk, Column, learn_columns, open_tables
-from nice_anomaly.data.tables.cells import Cells
+from nice_anomaly.data.tables.cells import Cells, words
 from nice_anomaly.errors import DataError
 
 Watch = Callable[[int, int | None], None]  # samples read, of how many if that is known
 
+LARGEST = 1e30
 FEWEST = 30  # normal samples: below that nothing is left to hold out
 
 
@@ -53,7 +55,8 @@ class Material:
     """Normal samples ready to be learned, their split, and how they were read.
 
     ``total`` counts all samples of the input, ``anomalies`` those that a label kept out and
-    ``unreadable`` those that could not be read. A built-in set needs no ``reading``.
+    ``unreadable`` those that could not be read; ``labels`` are the values of the label column.
+    A built-in set needs no ``reading``.
     """
 
     dataset: Dataset
@@ -62,6 +65,7 @@ class Material:
     total: int
     anomalies: int = 0
     unreadable: int = 0
+    labels: tuple[str, ...] = ()
 
 
 def unwatched(done: int, total: int | None) -> None:
@@ -160,11 +164,14 @@ def _table(
     )
     sample = Sample(settings.rows, seed)
     total, anomalies, spoiled = 0, 0, 0
+    labels: set[str] = set()
     file, start = inputs.files[0], 0
     for chunk in open_tables(inputs.files, ROWS):
         file, start = (file, start) if chunk.file == file else (chunk.file, 0)
         spoiled += _refuse(chunk.faults, lambda row: (file, start + row), wishes)  # noqa: B023
         anomalous = _labels(chunk, known)
+        if known.label_column is not None:
+            labels |= {str(label) for label in words(chunk.columns[known.label_column])}
         kept = ~anomalous
         kept[list(chunk.faults)] = False
         sample.add(chunk, start, kept)
@@ -178,10 +185,21 @@ def _table(
         known = replace(known, columns=_learn(table, parts, wishes))
     chunk = Chunk(file, table, n, {})
     batch = table_batch(chunk, replace(known, id_column=None), 0, many=False)
-    spoiled += _refuse(batch.faults, sample.origin, wishes)
-    good = np.setdiff1d(np.arange(n), list(batch.faults))
+    faults = {**_beyond_reason(batch.values, known), **batch.faults}
+    spoiled += _refuse(faults, sample.origin, wishes)
+    good = np.setdiff1d(np.arange(n), list(faults))
     dataset = Dataset(inputs.name, known.layout, batch.values[good])
-    return Material(dataset, _without(parts, good), known, total, anomalies, spoiled)
+    names = tuple(sorted(labels))
+    return Material(dataset, _without(parts, good), known, total, anomalies, spoiled, names)
+
+
+def _beyond_reason(values: NDArray[Any], reading: Reading) -> dict[int, str]:
+    """Rows with a number so large that its square is none: no spread can be learned with it."""
+    rows, places = np.nonzero(np.abs(values) > LARGEST)
+    return {
+        int(row): f"{reading.labels[place]} is {values[row, place]:g}, too large to learn from"
+        for row, place in zip(rows, places, strict=True)
+    }
 
 
 def _learn(table: dict[str, Cells], parts: Split, wishes: Wishes) -> tuple[Column, ...]:

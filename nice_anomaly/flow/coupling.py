@@ -14,10 +14,11 @@ class AdditiveCouplings(nn.Module):
     The Jacobian is triangular with a unit diagonal, so log|det| is exactly 0. All couplings
     live in one layer because the two halves then are taken apart and put together once.
 
-    Shapes: ``[n, d]`` both ways, d ≥ 2. The shift m runs in the precision of the surrounding
-    autocast; it is added in the precision of x, so the latents are never rounded to bfloat16.
-    The networks see coordinate i times ``emphasis[i]``, a fixed weight: whitening makes all
-    coordinates equally loud, though what can be learned is mostly in those of large variance.
+    Shapes: ``[n, d]`` both ways; a single coordinate has nothing to be coupled with. The shift m
+    runs in the precision of the surrounding autocast; it is added in the precision of x, so the
+    latents are never rounded to bfloat16. The networks see coordinate i times ``emphasis[i]``, a
+    fixed weight: whitening makes all coordinates equally loud, though what can be learned is
+    mostly in those of large variance.
     """
 
     emphasis: Tensor
@@ -41,7 +42,7 @@ class AdditiveCouplings(nn.Module):
                 layers=layers,
                 activation=activation,
             )
-            for k in range(couplings)
+            for k in range(couplings if odd else 0)
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

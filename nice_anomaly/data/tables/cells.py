@@ -4,12 +4,16 @@ A column arrives as one of three arrays: float64 (NaN is missing), datetime64 (N
 or objects that are strings or None. Text files know only strings; what they mean is found here.
 """
 
+import re
 from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "?", "-", "#n/a"})
+
+EXACT = 2.0**53  # beyond it not every integer is a float64
+THOUSANDS = re.compile(r"[-+]?[0-9]{1,3}(,[0-9]{3})+")
 
 Cells = NDArray[np.float64] | NDArray[np.datetime64] | NDArray[np.object_]
 
@@ -88,18 +92,31 @@ def words(cells: Cells) -> NDArray[np.object_]:
     """
     empty = missing(cells)
     if cells.dtype.kind == "f":
-        texts = [f"{value:.15g}" for value in cells.astype(np.float64)]
+        texts = [_shortest(value) for value in cells.astype(np.float64).tolist()]
     elif cells.dtype.kind == "M":
         texts = [str(value) for value in cells]
     else:
-        texts = ["" if cell is None else cell.strip() for cell in cells]
+        texts = ["" if cell is None else _plain(cell) for cell in cells]
     result = np.empty(len(cells), dtype=object)
     result[:] = texts
     result[empty] = None
     return result
 
 
+def _plain(text: str) -> str:
+    """Without spaces around; truths in small letters, as programs differ in how they write them."""
+    text = text.strip()
+    return text.lower() if text.lower() in ("true", "false") else text
+
+
+def _shortest(value: float) -> str:
+    whole = value.is_integer() and abs(value) < EXACT
+    return str(int(value)) if whole else f"{value:.15g}"
+
+
 def _number(text: str) -> float:
+    if THOUSANDS.fullmatch(text.strip()):
+        return np.nan  # 1,009 may be a thousand and nine, or one and a bit
     for attempt in (text, text.replace(",", ".", 1) if "." not in text else text):
         try:
             return float(attempt)
@@ -111,8 +128,8 @@ def _number(text: str) -> float:
 def _moment(text: str) -> np.datetime64:
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
         return np.datetime64("NaT", "us")
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
     return np.datetime64(moment, "us")

@@ -18,6 +18,7 @@ from nice_anomaly.errors import DataError
 
 MOST_CATEGORIES = 32
 OTHER = "(other)"
+NAMELESS = "(row)"  # how a first column without a heading is called
 LEAST_SHARE = 0.9  # of the filled cells must be numbers for a column of numbers
 DATE_PARTS = ("hour sin", "hour cos", "day sin", "day cos")
 DAY, WEEK = 86_400_000_000, 7 * 86_400_000_000  # microseconds
@@ -137,6 +138,8 @@ def encode(table: Mapping[str, Cells], columns: Sequence[Column], rows: int) -> 
 
 
 def _learn(name: str, cells: Cells) -> Column:
+    if name == NAMELESS:
+        return Column(name, "left out", "it has no name: a row number, as pandas writes it")
     empty = missing(cells)
     filled = cells[~empty]
     gaps = bool(empty.any())

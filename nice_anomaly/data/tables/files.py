@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from nice_anomaly.data.arrays import SUFFIXES as ARRAYS
 from nice_anomaly.data.arrays import open_array
-from nice_anomaly.data.tables.cells import Cells
+from nice_anomaly.data.tables.cells import EXACT, Cells
+from nice_anomaly.data.tables.columns import NAMELESS
 from nice_anomaly.errors import DataError
 
 STDIN = Path("-")
@@ -71,8 +72,8 @@ def _csv(file: Path, rows: int) -> Iterator[Chunk]:
             if not head.strip():
                 raise DataError(f"{file} is empty: a table needs a line of column names and rows.")
             csv.field_size_limit(LONGEST_CELL)
-            reader = csv.reader(_Rejoined(head, stream), delimiter=_separator(head))
-            names = _headings(next(reader), file)
+            reader = csv.reader(_Rejoined(head, stream), delimiter=_separator(head), strict=True)
+            names = _headings(next(line for line in reader if line), file)
             yield from _csv_chunks(reader, names, file, rows)
         except UnicodeDecodeError as error:
             raise DataError(
@@ -81,7 +82,8 @@ def _csv(file: Path, rows: int) -> Iterator[Chunk]:
             ) from error
         except csv.Error as error:
             raise DataError(
-                f"{file}, line {reader.line_num if reader else 1}: {error}. Is it a CSV file?"
+                f"{file}, line {reader.line_num if reader else 1}: {error}. "
+                f"Is there a quote that is not closed, here or further up?"
             ) from error
 
 
@@ -112,7 +114,7 @@ def _headings(names: list[str], file: Path) -> list[str]:
     names = [name.strip() for name in names]
     for place, name in enumerate(names):
         if not name and place == 0:
-            names[0] = "(row)"  # the index column that pandas writes
+            names[0] = NAMELESS  # the index column that pandas writes
         elif not name:
             raise DataError(f"{file}: column {place + 1} has no name. Give every column a name.")
         elif names.index(name) != place:
@@ -232,6 +234,10 @@ def _arrow_cells(column: Any) -> Cells | None:
     kind = column.type
     if kinds.is_dictionary(kind):
         return _arrow_cells(column.dictionary_decode())
+    if kinds.is_integer(kind) and _too_long(column):
+        cells = np.empty(len(column), dtype=object)
+        cells[:] = column.cast("string").to_pylist()
+        return cells
     if kinds.is_integer(kind) or kinds.is_floating(kind) or kinds.is_decimal(kind):
         values: NDArray[np.float64] = np.asarray(
             column.cast("float64", safe=False).to_numpy(zero_copy_only=False), dtype=np.float64
@@ -251,6 +257,14 @@ def _arrow_cells(column: Any) -> Cells | None:
     return None
 
 
+def _too_long(integers: Any) -> bool:
+    """Whether some are not exact as float64, as long numbers that name things are."""
+    import pyarrow.compute
+
+    bounds = pyarrow.compute.min_max(integers).as_py()
+    return any(value is not None and abs(value) >= EXACT for value in bounds.values())
+
+
 def _arrays(file: Path, rows: int) -> Iterator[Chunk]:
     array, extras = open_array(file)
     if array.ndim != 2:
@@ -259,5 +273,7 @@ def _arrays(file: Path, rows: int) -> Iterator[Chunk]:
         piece = np.asarray(array[start : start + rows], dtype=np.float64)
         columns: dict[str, Cells] = {f"x{i}": piece[:, i] for i in range(piece.shape[1])}
         for name, values in extras.items():
+            if name in columns:
+                raise DataError(f"{file}: the array '{name}' has the name of a column. Rename it.")
             columns[name] = np.asarray(values[start : start + rows], dtype=np.float64)
         yield Chunk(file, columns, len(piece), {})
