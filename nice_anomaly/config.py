@@ -70,7 +70,7 @@ class FlowSettings(Section):
     components: int = Field(32, ge=1, le=1024)
     degrees_of_freedom: float = Field(30.0, gt=2)
     eigenvalue_floor: float = Field(1e-5, ge=0)
-    emphasis: float = Field(0.0, ge=0, le=1)
+    emphasis: float = Field(0.3, ge=0, le=1)
     noise: float = Field(0.1, ge=0)
 
     def width_for(self, n: int) -> int:

@@ -21,6 +21,7 @@ VARIATIONS: dict[str, list[str]] = {
     "the default": [],
     "logistic prior": ["flow.prior=logistic"],
     "Student prior from 6 degrees of freedom": ["flow.degrees_of_freedom=6.0"],
+    "networks hear all coordinates alike": ["flow.emphasis=0.0"],
     "weight decay 0.3": ["train.weight_decay=0.3"],
 }
 
