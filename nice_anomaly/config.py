@@ -15,6 +15,7 @@ from nice_anomaly.errors import ConfigError
 
 ALTERNATIVES = {"constrained-int": " (as a number)", "constrained-float": " (as a share)"}
 LARGEST_SHARE = 10_000
+NARROWEST = 16  # units of a hidden layer, however few the samples
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, lt=0.5)]
 
@@ -82,9 +83,6 @@ class FlowSettings(Section):
         if not self.samples_per_unit:
             return self.width
         return min(self.width, max(NARROWEST, n // self.samples_per_unit))
-
-
-NARROWEST = 16
 
 
 class TrainSettings(Section):

@@ -4,7 +4,7 @@ Nothing here prints. Training and calibration reach data only through the traini
 """
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -31,6 +31,7 @@ from nice_anomaly.data import (
     learn,
     recall,
     recognise,
+    refuse_unreadable,
     split,
     training_part,
     unwatched,
@@ -178,16 +179,19 @@ def _clusters(x: Tensor, count: int, seed: int) -> Tensor:
     return torch.from_numpy(labels)
 
 
-def score_inputs(run: Run, inputs: Inputs, device: str = "auto") -> Iterator[tuple[Batch, Scores]]:
+def score_inputs(
+    run: Run, inputs: Inputs, device: str = "auto", reading: Reading | None = None
+) -> Iterator[tuple[Batch, Scores]]:
     """A user's samples and their log-likelihoods, batch by batch, in order and at constant memory.
 
-    The score of a sample that cannot be read is NaN.
+    They are read as the run has learned to, or with other columns for names and labels in
+    ``reading``. The score of a sample that cannot be read is NaN.
 
     Raises:
         DataError: the input is not of the run's kind, or lacks a column.
         NumericsError: a score is not a number.
     """
-    reading = run.manifest.data.reading or _own_reading(run)
+    reading = reading or run.manifest.data.reading or _own_reading(run)
     target = choose_device(device)
     flow, preprocess = run.flow.to(target), run.preprocess.to(target)
     precision = choose_precision(run.manifest.settings.train.precision, target)
@@ -195,6 +199,52 @@ def score_inputs(run: Run, inputs: Inputs, device: str = "auto") -> Iterator[tup
         scores = score(flow, preprocess, torch.from_numpy(batch.values), precision=precision)
         scores[list(batch.faults)] = np.nan
         yield batch, scores
+
+
+@dataclass(frozen=True)
+class FreshNormals:
+    """Scores ``[n]`` of new normal samples, and how many samples beside them did not count."""
+
+    scores: Scores
+    unreadable: int
+    anomalous: int
+
+
+def fresh_normals(
+    run: Run, inputs: Sequence[str], device: str = "auto", *, skip_unreadable: bool = False
+) -> FreshNormals:
+    """Score a user's new normals for a new threshold; labelled anomalies among them do not count.
+
+    Raises:
+        DataError: they are what the run was trained on, do not fit it, or cannot be read.
+    """
+    found = recognise(inputs)
+    learned = {file.resolve() for file in _learned_files(run)}
+    again = [file for file in found.files if file.resolve() in learned]
+    if again:
+        raise DataError(
+            f"{again[0]} is what the run {run.path} was trained on: its scores are too good to "
+            f"set a threshold from. Leave --input away, then the part held out of it is used."
+        )
+    kept, unreadable, anomalous = [], 0, 0
+    for batch, scores in score_inputs(run, found, device):
+        if not skip_unreadable:
+            refuse_unreadable(batch.faults, batch.ids.__getitem__)
+        unreadable += len(batch.faults)
+        normal = ~np.isnan(scores)
+        if batch.anomalous is not None:
+            anomalous += int(batch.anomalous.sum())
+            normal &= ~batch.anomalous
+        kept.append(scores[normal])
+    return FreshNormals(np.concatenate(kept), unreadable, anomalous)
+
+
+def _learned_files(run: Run) -> tuple[Path, ...]:
+    """The user's files that a run was trained on, as far as they are still there."""
+    try:
+        return recognise(run.manifest.data.inputs).files if run.manifest.data.inputs else ()
+    except DataError:
+        return ()
 
 
 def _own_reading(run: Run) -> Reading:

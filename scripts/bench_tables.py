@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -29,7 +29,7 @@ from nice_anomaly.train import Checkpoint
 
 Rows = NDArray[np.float64]
 MOST_LEARNED, MOST_SCORED = 10_000, 20_000
-OURS = "nice"
+Method = Callable[[Rows, Rows, int], Rows]  # rows to learn, rows to score, seed → scores
 
 
 def main(
@@ -40,13 +40,9 @@ def main(
     results: Annotated[Path, typer.Option()] = Path("results/tables.json"),
 ) -> None:
     """Print AUROC a set and the means, with the seconds that each method took."""
-    methods: dict[str, Callable[[Rows, Rows, int], Rows]] = {
-        OURS: lambda learn, look, seed: ours(learn, look, seed, overrides or []),
-        "kNN": knn,
-        "forest": forest,
-        "OC-SVM": svm,
-        "Mahal.": mahalanobis,
-        "LOF": lof,
+    methods: dict[str, Method] = {
+        "nice": lambda learn, look, seed: ours(learn, look, seed, overrides or []),
+        **rivals(),
     }
     chosen = [name for name in methods if not only or name in only]
     found: dict[str, dict[str, dict[str, float]]] = {}
@@ -73,7 +69,7 @@ def main(
     render.show_table(f"AUROC in %, mean of {seeds} seeds", ["", *chosen], body)
 
 
-def measure(file: Path, method: Callable[[Rows, Rows, int], Rows], seeds: int) -> dict[str, float]:
+def measure(file: Path, method: Method, seeds: int) -> dict[str, float]:
     """Means over seeds of AUROC and AUPRC in percent, and the seconds they took in all."""
     ranked, precise, seconds = [], [], 0.0
     for seed in range(seeds):
@@ -120,52 +116,37 @@ def standardised(learn: Rows, look: Rows) -> tuple[Rows, Rows]:
     return (learn - learn.mean(axis=0)) / scale, (look - learn.mean(axis=0)) / scale
 
 
-def knn(learn: Rows, look: Rows, seed: int) -> Rows:
-    """Distance to the fifth neighbour."""
-    from sklearn.neighbors import NearestNeighbors
+def rival(make: Callable[[int], Any], read: Callable[[Any, Rows], Rows]) -> Method:
+    """A scikit-learn estimator as a method: fitted on standardised rows, read by ``read``."""
 
-    del seed
-    learn, look = standardised(learn, look)
-    distances, _ = NearestNeighbors(n_neighbors=5).fit(learn).kneighbors(look)
-    return -np.asarray(distances[:, -1], dtype=np.float64)
+    def scores(learn: Rows, look: Rows, seed: int) -> Rows:
+        learn, look = standardised(learn, look)
+        return np.asarray(read(make(seed).fit(learn), look), dtype=np.float64)
 
-
-def forest(learn: Rows, look: Rows, seed: int) -> Rows:
-    """IsolationForest as it comes."""
-    from sklearn.ensemble import IsolationForest
-
-    learn, look = standardised(learn, look)
-    scores: Rows = IsolationForest(random_state=seed).fit(learn).score_samples(look)
     return scores
 
 
-def svm(learn: Rows, look: Rows, seed: int) -> Rows:
-    """OneClassSVM as it comes."""
+def rivals() -> dict[str, Method]:
+    """What a user would try first, each as it comes; kNN by the distance to the fifth."""
+    from sklearn.covariance import LedoitWolf
+    from sklearn.ensemble import IsolationForest
+    from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
     from sklearn.svm import OneClassSVM
 
-    del seed
-    learn, look = standardised(learn, look)
-    scores: Rows = OneClassSVM().fit(learn).score_samples(look)
-    return scores
+    def samples(model: Any, look: Rows) -> Rows:
+        scores: Rows = model.score_samples(look)
+        return scores
 
-
-def mahalanobis(learn: Rows, look: Rows, seed: int) -> Rows:
-    """Mahalanobis distance with Ledoit and Wolf's shrunk covariance."""
-    from sklearn.covariance import LedoitWolf
-
-    del seed
-    learn, look = standardised(learn, look)
-    return -np.asarray(LedoitWolf().fit(learn).mahalanobis(look), dtype=np.float64)
-
-
-def lof(learn: Rows, look: Rows, seed: int) -> Rows:
-    """Local Outlier Factor as it comes."""
-    from sklearn.neighbors import LocalOutlierFactor
-
-    del seed
-    learn, look = standardised(learn, look)
-    scores: Rows = LocalOutlierFactor(novelty=True).fit(learn).score_samples(look)
-    return scores
+    return {
+        "kNN": rival(
+            lambda _: NearestNeighbors(n_neighbors=5),
+            lambda model, look: -model.kneighbors(look)[0][:, -1],
+        ),
+        "forest": rival(lambda seed: IsolationForest(random_state=seed), samples),
+        "OC-SVM": rival(lambda _: OneClassSVM(), samples),
+        "Mahal.": rival(lambda _: LedoitWolf(), lambda model, look: -model.mahalanobis(look)),
+        "LOF": rival(lambda _: LocalOutlierFactor(novelty=True), samples),
+    }
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ def train(settings: Settings, path: Path, data_root: Path) -> tuple[Run, float]:
         for report in job.train():
             if isinstance(report, Progress):
                 done = report.epoch * n + report.samples
-                bar.advance(done, f"{report.log_likelihood:.1f} nats")
+                bar.advance(done, note=f"{report.log_likelihood:.1f} nats")
             else:
                 last = report
                 epoch = report.history[-1]

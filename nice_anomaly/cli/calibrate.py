@@ -1,8 +1,7 @@
 """``nice-anomaly calibrate``: set the threshold from held-out normal data."""
 
-from pathlib import Path
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -16,12 +15,6 @@ from nice_anomaly.cli.options import (
     SkipOption,
 )
 from nice_anomaly.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from nice_anomaly.run import Run
-    from nice_anomaly.score import Scores
 
 
 def calibrate(
@@ -50,8 +43,12 @@ def calibrate(
     loaded = load_run(runs.locate(run))
     chosen = loaded.manifest.settings.calibrate.k if k is None else k
     if inputs:
-        scores = _fresh(loaded, inputs, device, skip_unreadable=skip_unreadable)
-        calibration = calibrate_sigma(scores, chosen, loaded.manifest.fingerprint)
+        fresh = pipeline.fresh_normals(loaded, inputs, device, skip_unreadable=skip_unreadable)
+        calibration = calibrate_sigma(fresh.scores, chosen, loaded.manifest.fingerprint)
+        if fresh.unreadable or fresh.anomalous:
+            render.say(
+                f"left out: {fresh.unreadable:,} unreadable, {fresh.anomalous:,} labelled anomalies"
+            )
     else:
         calibration = pipeline.calibrate(loaded, data_root, chosen, device)
     source = ", ".join(inputs) if inputs else loaded.manifest.data.name
@@ -93,39 +90,3 @@ def calibrate(
             ),
         ],
     )
-
-
-def _fresh(run: "Run", inputs: "Sequence[str]", device: str, *, skip_unreadable: bool) -> "Scores":
-    """The scores of new normal samples; labelled anomalies among them do not count."""
-    import numpy as np
-
-    from nice_anomaly import pipeline
-    from nice_anomaly.cli import render
-    from nice_anomaly.data import recognise
-    from nice_anomaly.errors import DataError
-
-    found = recognise(inputs)
-    learned = {Path(file).resolve() for file in run.manifest.data.files}
-    again = [file for file in found.files if file.resolve() in learned]
-    if again:
-        raise DataError(
-            f"{again[0]} is what the run {run.path} was trained on: its scores are too good to "
-            f"set a threshold from. Leave --input away, then the part held out of it is used."
-        )
-    kept, unreadable, anomalous = [], 0, 0
-    for batch, scores in pipeline.score_inputs(run, found, device):
-        if batch.faults and not skip_unreadable:
-            row, reason = next(iter(batch.faults.items()))
-            raise DataError(
-                f"{batch.ids[row]}: {reason}. Repair or remove what cannot be read, or leave it "
-                f"out with --skip-unreadable."
-            )
-        unreadable += len(batch.faults)
-        normal = ~np.isnan(scores)
-        if batch.anomalous is not None:
-            anomalous += int(batch.anomalous.sum())
-            normal &= ~batch.anomalous
-        kept.append(scores[normal])
-    if unreadable or anomalous:
-        render.say(f"left out: {unreadable:,} unreadable, {anomalous:,} labelled anomalies")
-    return np.concatenate(kept)

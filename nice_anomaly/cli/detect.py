@@ -25,12 +25,11 @@ if TYPE_CHECKING:
 
     from nice_anomaly.calibrate import Calibration
     from nice_anomaly.cli.findings import Findings
-    from nice_anomaly.data import Batch, Inputs
+    from nice_anomaly.data import Batch, Inputs, Reading
     from nice_anomaly.detect import Detection
     from nice_anomaly.run import Run
     from nice_anomaly.score import Scores
 
-UNREADABLE = 3
 ANOMALIES_FOUND = 10
 
 
@@ -83,16 +82,15 @@ def detect(
     found = recognise(inputs) if inputs else None
     if found is not None and output is not None:
         _spare(found, output, inputs or [])
-    loaded = _reading_as(
-        load_run(runs.locate(run)), id_column, label_column, tuple(anomaly_values or ())
-    )
+    loaded = load_run(runs.locate(run))
+    reading = _reading(loaded, id_column, label_column, anomaly_values or [])
     calibration = load_calibration(loaded)
     findings = Findings(top=(10 if found else 0) if top is None else top)
     if dataset is not None:
         samples = _builtin(loaded, dataset, data_root, device)
     else:
         assert found is not None
-        samples = _own(loaded, found, device)
+        samples = _own(loaded, found, device, reading)
     with rows.open_rows(output) if output else nullcontext() as file:
         for batch, scores in samples:
             if label_column is not None and batch.anomalous is None:
@@ -136,28 +134,27 @@ def _leave(summary: dict[str, Any], *, skip_unreadable: bool, fail_on_anomaly: b
             f"{summary['unreadable']:,} samples could not be read; the reasons are in the output. "
             f"--skip-unreadable accepts that."
         )
-        raise typer.Exit(UNREADABLE)
+        raise typer.Exit(DataError.exit_code)
     if fail_on_anomaly and summary["flagged"]:
         raise typer.Exit(ANOMALIES_FOUND)
 
 
-def _reading_as(
+def _reading(
     run: "Run", id_column: str | None, label_column: str | None, values: "Sequence[str]"
-) -> "Run":
-    """The run with another column for names or labels than it was trained with."""
+) -> "Reading | None":
+    """How the run reads its input, with other columns for names and labels if asked for."""
     from dataclasses import replace
 
-    data = run.manifest.data
+    reading = run.manifest.data.reading
     if id_column is None and label_column is None:
-        return run
-    if data.reading is None or data.reading.form is not None:
+        return reading
+    if reading is None or reading.form is not None:
         raise ConfigError("--id-column and --label-column are for tables.")
-    reading = data.reading
     if id_column is not None:
         reading = replace(reading, id_column=id_column)
     if label_column is not None:
         reading = replace(reading, label_column=label_column, anomaly_values=tuple(values))
-    return replace(run, manifest=replace(run.manifest, data=replace(data, reading=reading)))
+    return reading
 
 
 def _builtin(run: "Run", name: str, root: Path, device: str) -> "Iterator[tuple[Batch, Scores]]":
@@ -170,7 +167,9 @@ def _builtin(run: "Run", name: str, root: Path, device: str) -> "Iterator[tuple[
     yield Batch(ids, data.values), pipeline.score_dataset(run, data, device)
 
 
-def _own(run: "Run", inputs: Any, device: str) -> "Iterator[tuple[Batch, Scores]]":
+def _own(
+    run: "Run", inputs: "Inputs", device: str, reading: "Reading | None"
+) -> "Iterator[tuple[Batch, Scores]]":
     """A user's samples under a bar that counts them."""
     from nice_anomaly import pipeline
     from nice_anomaly.cli import render
@@ -178,7 +177,7 @@ def _own(run: "Run", inputs: Any, device: str) -> "Iterator[tuple[Batch, Scores]
     done = 0
     total = len(inputs.files) if inputs.kind == "image" and len(inputs.files) > 1 else None
     with render.progress_bar("scoring", total, "samples") as bar:
-        for batch, scores in pipeline.score_inputs(run, inputs, device):
+        for batch, scores in pipeline.score_inputs(run, inputs, device, reading):
             yield batch, scores
             done += len(scores)
             bar.advance(done)

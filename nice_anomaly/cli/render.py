@@ -108,17 +108,9 @@ class Bar:
     def __init__(self, progress: Progress, task: Any) -> None:
         self._progress, self._task = progress, task
 
-    def advance(self, completed: int, note: str = "") -> None:
-        """``completed`` of the total are done; ``note`` stands behind the bar."""
-        self._progress.update(self._task, completed=completed, note=escape(note))
-
-    def watch(self, completed: int, total: int | None) -> None:
-        """``completed`` of ``total``, if anybody knows it, are done."""
-        self._progress.update(self._task, completed=completed, total=total)
-
-    def total(self, total: int) -> None:
-        """How much there is to do, where that was not known before."""
-        self._progress.update(self._task, total=total)
+    def advance(self, completed: int, total: int | None = None, note: str = "") -> None:
+        """``completed`` are done, of ``total`` where that is only known now; then the note."""
+        self._progress.update(self._task, completed=completed, total=total, note=escape(note))
 
 
 @contextmanager

@@ -130,7 +130,7 @@ def train(
                 device,
                 inputs=tuple(inputs or ()),
                 wishes=wishes,
-                watch=bar.watch,
+                watch=bar.advance,
             )
         checkpoint = None
     probe(path)

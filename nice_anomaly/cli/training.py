@@ -64,11 +64,11 @@ def _epochs(job: "Job", checkpoint: "Checkpoint | None") -> "Iterator[Checkpoint
         for report in job.train(checkpoint):
             if isinstance(report, Progress):
                 n = report.samples_per_epoch
-                bar.total(epochs * n)
                 bits = job.preprocess.bits_per_dim(report.log_likelihood)
                 note = f"{report.log_likelihood:.1f} nats"
                 bar.advance(
                     report.epoch * n + report.samples,
+                    epochs * n,
                     note if bits is None else f"{note} {bits:.3f} bits/dim",
                 )
             else:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from nice_anomaly.errors import DataError
 
 SUFFIXES = (".npy", ".npz")
-DAMAGE = (
+DAMAGE = (  # what numpy and zipfile raise for a damaged or odd file, found by damaging many
     *(OSError, EOFError, KeyError, TypeError, SyntaxError, NotImplementedError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error, TokenError),
 )

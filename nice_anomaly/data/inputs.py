@@ -5,17 +5,16 @@ its reason. What a run needs to read other files the same way is its ``Reading``
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from glob import has_magic
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nice_anomaly.data import arrays, images
-from nice_anomaly.data.dataset import Layout
+from nice_anomaly.data.dataset import Kind, Layout
 from nice_anomaly.data.images import ImageForm
 from nice_anomaly.data.tables import Chunk, Column, encode, is_table_file, open_tables
 from nice_anomaly.data.tables.cells import words
@@ -24,8 +23,6 @@ from nice_anomaly.errors import DataError
 
 ROWS = 8_192  # of a table at a time
 IMAGES = 512  # image files at a time
-
-Kind = Literal["image", "table"]
 
 
 @dataclass(frozen=True)
@@ -207,6 +204,22 @@ def _canonical(label: str) -> str | float:
         return float(label)
     except ValueError:
         return label.strip().casefold()
+
+
+def refuse_unreadable(faults: dict[int, str], where: Callable[[int], str]) -> None:
+    """An error that names the first sample that cannot be read; ``where`` says which it is.
+
+    Raises:
+        DataError: there is one.
+    """
+    if not faults:
+        return
+    row, reason = next(iter(faults.items()))
+    more = f" So are {len(faults) - 1} more." if len(faults) > 1 else ""
+    raise DataError(
+        f"{where(row)}: {reason}.{more} Repair or remove what cannot be read, or leave it out "
+        f"with --skip-unreadable."
+    )
 
 
 def readable(file: Path, root: Path | None = None) -> str:

@@ -6,6 +6,7 @@ the held-out ones stay as new to the run as any later input.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ from nice_anomaly.data.inputs import (
     Inputs,
     Reading,
     batches,
-    readable,
+    refuse_unreadable,
     table_batch,
     truth,
 )
-from nice_anomaly.data.sampling import Sample
+from nice_anomaly.data.sampling import Sample, row_of
 from nice_anomaly.data.splits import Split, split
 from nice_anomaly.data.tables import Chunk, Column, learn_columns, open_tables
 from nice_anomaly.data.tables.cells import Cells, words
@@ -126,7 +127,9 @@ def _images(
         chosen = replace(inputs, files=tuple(inputs.files[place] for place in places))
     values, faults = [], 0
     for batch in batches(chosen, reading):
-        faults += _refuse(batch.faults, lambda row: (Path(batch.ids[row]), -1), wishes)  # noqa: B023
+        if not wishes.skip_unreadable:
+            refuse_unreadable(batch.faults, batch.ids.__getitem__)
+        faults += len(batch.faults)
         values.append(np.delete(batch.values, list(batch.faults), axis=0))
         watch(sum(map(len, values)) + faults, len(chosen.files) if len(chosen.files) > 1 else None)
     rows: NDArray[np.uint8] = np.concatenate(values)
@@ -168,7 +171,9 @@ def _table(
     file, start = inputs.files[0], 0
     for chunk in open_tables(inputs.files, ROWS):
         file, start = (file, start) if chunk.file == file else (chunk.file, 0)
-        spoiled += _refuse(chunk.faults, lambda row: (file, start + row), wishes)  # noqa: B023
+        if not wishes.skip_unreadable:
+            refuse_unreadable(chunk.faults, partial(_row_after, file, start))
+        spoiled += len(chunk.faults)
         anomalous = _labels(chunk, known)
         if known.label_column is not None:
             labels |= {str(label) for label in words(chunk.columns[known.label_column])}
@@ -184,9 +189,11 @@ def _table(
     if reading is None:
         known = replace(known, columns=_learn(table, parts, wishes))
     chunk = Chunk(file, table, n, {})
-    batch = table_batch(chunk, replace(known, id_column=None), 0, many=False)
+    batch = table_batch(chunk, replace(known, id_column=None, label_column=None), 0, many=False)
     faults = {**_beyond_reason(batch.values, known), **batch.faults}
-    spoiled += _refuse(faults, sample.origin, wishes)
+    if not wishes.skip_unreadable:
+        refuse_unreadable(faults, sample.origin)
+    spoiled += len(faults)
     good = np.setdiff1d(np.arange(n), list(faults))
     dataset = Dataset(inputs.name, known.layout, batch.values[good])
     names = tuple(sorted(labels))
@@ -230,20 +237,8 @@ def _labels(chunk: Chunk, reading: Reading) -> NDArray[np.bool_]:
     return anomalous
 
 
-def _refuse(
-    faults: dict[int, str], origin: Callable[[int], tuple[Path, int]], wishes: Wishes
-) -> int:
-    """How many samples cannot be read; an error unless they may be left out."""
-    if faults and not wishes.skip_unreadable:
-        row, reason = next(iter(faults.items()))
-        file, number = origin(row)
-        where = readable(file) + (f", row {number} (the first is 0)" if number >= 0 else "")
-        more = f" So are {len(faults) - 1} more." if len(faults) > 1 else ""
-        raise DataError(
-            f"{where}: {reason}.{more} Repair or remove what cannot be read, or leave it out "
-            f"with --skip-unreadable."
-        )
-    return len(faults)
+def _row_after(file: Path, start: int, row: int) -> str:
+    return row_of(file, start + row)
 
 
 def _choose(n: int, most: int, seed: int) -> NDArray[np.int64]:

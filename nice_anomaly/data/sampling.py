@@ -1,11 +1,12 @@
 """Sampling: at most so many rows of a table whose length nobody knows beforehand."""
 
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nice_anomaly.data.inputs import readable
 from nice_anomaly.data.tables import Chunk
 from nice_anomaly.data.tables.cells import Cells, words
 from nice_anomaly.errors import DataError
@@ -47,11 +48,11 @@ class Sample:
             )
         return {name: _joined([piece[name] for piece in self._pieces]) for name in names}
 
-    def origin(self, row: int) -> tuple[Path, int]:
-        """The file that a chosen row comes from, and its number there."""
+    def origin(self, row: int) -> str:
+        """The file that a chosen row comes from, and its number there, in words."""
         for file, rows in self._origins:
             if row < len(rows):
-                return file, int(rows[row])
+                return row_of(file, int(rows[row]))
             row -= len(rows)
         raise IndexError(row)
 
@@ -72,5 +73,13 @@ def _joined(cells: list[Cells]) -> Cells:
     """One column of all pieces; text where the files disagree on its type."""
     if len({piece.dtype.kind for piece in cells}) > 1:
         cells = [words(piece) for piece in cells]
-    joined: Any = np.concatenate(cells)
-    return joined  # type: ignore[no-any-return]
+    return cast(Cells, np.concatenate(cells))
+
+
+def row_of(file: Path, number: int) -> str:
+    """A row in words, as errors name it.
+
+    >>> row_of(Path("rows.csv"), 41)
+    'rows.csv, row 41 (the first is 0)'
+    """
+    return f"{readable(file)}, row {number} (the first is 0)"

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from nice_anomaly.config import Settings, validate
-from nice_anomaly.data import Column, ImageForm, Layout, Reading, recognise
-from nice_anomaly.errors import ArtifactError, DataError
+from nice_anomaly.data import Column, ImageForm, Layout, Reading
+from nice_anomaly.errors import ArtifactError
 from nice_anomaly.files import write
 from nice_anomaly.flow import Architecture
 from nice_anomaly.run.stored import FORMAT, damaged
@@ -32,14 +32,6 @@ class DataRecord:
     fingerprint: str
     inputs: tuple[str, ...] = ()
     reading: Reading | None = None
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """A user's own files that are still there; none for a built-in set."""
-        try:
-            return recognise(self.inputs).files if self.inputs else ()
-        except DataError:
-            return ()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "?", "-", "#n/a"})
 
+NEVER = np.datetime64("NaT", "us")
 EXACT = 2.0**53  # beyond it not every integer is a float64
 THOUSANDS = re.compile(r"[-+]?[0-9]{1,3}(,[0-9]{3})+")
 
@@ -58,7 +59,9 @@ def numbers(cells: Cells) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
             wrong = np.isinf(values)
         except ValueError:
             empty = missing(cells)
-            values = np.array([np.nan if e else _number(c) for c, e in zip(cells, empty)])  # noqa: B905
+            values = np.array(
+                [np.nan if e else _number(c) for c, e in zip(cells, empty, strict=True)]
+            )
             wrong = ~empty & ~np.isfinite(values)
     return np.where(wrong, np.nan, values), wrong
 
@@ -76,9 +79,9 @@ def moments(cells: Cells) -> tuple[NDArray[np.datetime64], NDArray[np.bool_]]:
         return cells.astype("datetime64[us]"), np.zeros(len(cells), dtype=bool)
     empty = missing(cells)
     if cells.dtype.kind == "f":
-        return np.full(len(cells), np.datetime64("NaT", "us")), ~empty
+        return np.full(len(cells), NEVER), ~empty
     values = np.array(
-        [np.datetime64("NaT", "us") if e else _moment(c) for c, e in zip(cells, empty)],  # noqa: B905
+        [NEVER if e else _moment(c) for c, e in zip(cells, empty, strict=True)],
         dtype="datetime64[us]",
     )
     return values, ~empty & np.isnat(values)
@@ -131,5 +134,5 @@ def _moment(text: str) -> np.datetime64:
         if moment.tzinfo is not None:
             moment = moment.astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
-        return np.datetime64("NaT", "us")
+        return NEVER
     return np.datetime64(moment, "us")
