@@ -206,8 +206,7 @@ class FreshNormals:
     """Scores ``[n]`` of new normal samples, and how many samples beside them did not count."""
 
     scores: Scores
-    unreadable: int
-    anomalous: int
+    left_out: dict[str, int]
 
 
 def fresh_normals(
@@ -226,17 +225,19 @@ def fresh_normals(
             f"{again[0]} is what the run {run.path} was trained on: its scores are too good to "
             f"set a threshold from. Leave --input away, then the part held out of it is used."
         )
-    kept, unreadable, anomalous = [], 0, 0
+    kept = []
+    left_out = {"unreadable": 0, "labelled anomalies": 0, "without a label": 0}
     for batch, scores in score_inputs(run, found, device):
         if not skip_unreadable:
             refuse_unreadable(batch.faults, batch.ids.__getitem__)
-        unreadable += len(batch.faults)
+        left_out["unreadable"] += len(batch.faults)
         normal = ~np.isnan(scores)
-        if batch.anomalous is not None:
-            anomalous += int(batch.anomalous.sum())
-            normal &= ~batch.anomalous
+        if batch.truth is not None:
+            left_out["labelled anomalies"] += int(batch.truth.anomalous.sum())
+            left_out["without a label"] += int((~batch.truth.anomalous & ~batch.truth.normal).sum())
+            normal &= batch.truth.normal
         kept.append(scores[normal])
-    return FreshNormals(np.concatenate(kept), unreadable, anomalous)
+    return FreshNormals(np.concatenate(kept), left_out)
 
 
 def _learned_files(run: Run) -> tuple[Path, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import Command
@@ -143,7 +144,7 @@ def test_a_row_that_cannot_be_read_is_in_the_output_with_its_reason(command: Com
 def test_fresh_normals_give_a_new_threshold_without_training(command: Command) -> None:
     before = json.loads(command("info", "--json").out)
     done = command("calibrate", "--input", "new.csv", "--json")
-    assert "left out: 0 unreadable" in done.err
+    assert "left out: 110 labelled anomalies" in done.err
     assert json.loads(done.out)["n"] == sum(
         row["diagnosis"] == "benign" for row in rows_of(Path("new.csv"))
     )
@@ -216,6 +217,42 @@ def test_labels_are_compared_by_meaning_and_a_wrong_one_is_said(
     done = command("detect", "-i", "t.csv", "--label-column", "absent", "--anomaly-value", "1")
     assert done.code == 3
     assert "no column 'absent'" in done.err
+
+
+def test_a_row_without_a_label_is_neither_normal_nor_an_anomaly(
+    command: Command, elsewhere: Path
+) -> None:
+    label = ["", "bad", *["good"] * 8]
+    rows = [[i * 0.37 % 1, i * 0.11 % 1, label[i % 10]] for i in range(100)]
+    write_csv(elsewhere / "t.csv", ["a", "b", "state"], rows)
+    said = ("--label-column", "state", "--anomaly-value", "bad")
+    done = command("train", "-i", "t.csv", *said, *QUICK)
+    assert "80 normal samples" in done.err
+    assert "left out: 10 labelled anomalies, 10 without a label" in done.err
+    fresh = command("calibrate", "-i", "t.csv")
+    assert fresh.code == 3  # what was learned
+    assert command("calibrate").code == 0
+    result = json.loads(command("detect", "-i", "t.csv", "--json").out)
+    assert (result["n"], result["normal"], result["anomalous"]) == (100, 80, 10)
+
+
+def test_a_column_that_cannot_be_used_is_said(command: Command, elsewhere: Path) -> None:
+    first = {"a": [i * 0.37 % 1 for i in range(60)], "list": [[1]] * 60, "only here": [1.0] * 60}
+    pq.write_table(pa.table(first), elsewhere / "1.parquet")
+    pq.write_table(pa.table({"a": [i * 0.11 % 1 for i in range(60)]}), elsewhere / "2.parquet")
+    done = command("train", "-i", "*.parquet", *QUICK)
+    assert done.code == 0, done.err
+    assert "column list left out: a cell is of the type list" in done.err
+    assert "column only here left out: only some of the files have it" in done.err
+
+
+def test_a_first_line_that_looks_like_a_row_is_said(
+    command: Command, elsewhere: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [[f"{i * 0.37 % 1:.3f}", "x"] for i in range(60)]
+    write_csv(elsewhere / "t.csv", ["5.1", "setosa"], rows)
+    assert command("train", "-i", "t.csv", *QUICK).code == 0
+    assert "its first line is taken as column names: 5.1, setosa" in caplog.text
 
 
 def test_a_number_too_large_to_learn_from_is_named(command: Command, elsewhere: Path) -> None:
@@ -303,6 +340,8 @@ MISTAKES: dict[str, tuple[list[str], int, str]] = {
     ),
     "no such id": (["train", "-i", "t.csv", "--id-column", "z"], 3, "no column 'z'"),
     "label alone": (["train", "-i", "t.csv", "--label-column", "b"], 2, "belong together"),
+    "all the same": (["train", "-i", "same.csv"], 3, "all 40 normal samples of same.csv are the"),
+    "output is a folder": (["detect", "-i", "t.csv", "-o", "empty"], 2, "is a folder: name a file"),
     "too few": (["train", "-i", "few.csv"], 3, "at least 30"),
     "text in a column": (["train", "-i", "spoiled.csv"], 3, "row 37 (the first is 0): a is oops"),
     "size": (["train", "-i", "t.csv", "--size", "28"], 2, "--size takes height x width"),
@@ -323,6 +362,7 @@ def test_a_mistake_is_one_sentence(command: Command, elsewhere: Path, case: str)
     write_csv(elsewhere / "t.csv", ["a", "b"], rows)
     write_csv(elsewhere / "few.csv", ["a", "b"], rows[:20])
     write_csv(elsewhere / "spoiled.csv", ["a", "b"], [*rows[:37], ["oops", 1], *rows[38:]])
+    write_csv(elsewhere / "same.csv", ["a", "b"], [[1, 2]] * 40)
     (elsewhere / "empty").mkdir()
     (elsewhere / "texts").mkdir()
     (elsewhere / "texts" / "a.txt").write_text("words")

@@ -1,5 +1,7 @@
 """Tables: what cells mean, what columns become, what files may look like."""
 
+import io
+import sys
 import zipfile
 from datetime import datetime
 from pathlib import Path
@@ -146,13 +148,21 @@ def test_a_leading_column_without_a_name_is_left_out(tmp_path: Path) -> None:
         ("a,b\r\n1,x\r\n2,y\r\n3,\r\n4,é\r\n", "utf-8-sig"),
         ("a;b\n1;x\n2;y\n\n3;\n4;é\n", "cp1252"),
         ("a\tb\n1\tx\n2\ty\n3\t\n4\té", "utf-16"),
+        ("a,b\n1,x\n2,y\n3,\n4,é\n", "utf-32"),
+        ("SEP=#\r\na#b\r\n1#x\r\n2#y\r\n3#\r\n4#é\r\n", "utf-8-sig"),
         ('"a"|"b"\n"1"|"x"\n"2"|"y"\n"3"|""\n"4"|"é"\n', "utf-8"),
     ],
 )
-def test_one_table_in_many_dresses(tmp_path: Path, content: str, encoding: str, rows: int) -> None:
+def test_one_table_in_many_dresses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, encoding: str, rows: int
+) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(content.encode(encoding))
     chunks = read(path, rows)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
+        piped = read(Path("-"), rows)
+    assert [c.columns["b"].tolist() for c in piped] == [c.columns["b"].tolist() for c in chunks]
     assert sum(chunk.rows for chunk in chunks) == 4
     assert max(chunk.rows for chunk in chunks) <= rows
     assert np.concatenate([chunk.columns["a"] for chunk in chunks]).tolist() == ["1", "2", "3", "4"]
@@ -225,6 +235,7 @@ def test_parquet_types_become_cells(tmp_path: Path) -> None:
     chunks = read(tmp_path / "t.parquet", rows=2)
     assert [chunk.rows for chunk in chunks] == [2, 1]
     assert list(chunks[0].columns) == ["int", "float", "truth", "word", "moment"]
+    assert list(chunks[0].unusable) == ["nested"]
     columns = learn_columns({name: c for name, c in chunks[0].columns.items() if name != "moment"})
     assert [column.kind for column in columns] == ["number", "number", "category", "category"]
     assert chunks[0].columns["moment"][0] == np.datetime64(moment)

@@ -45,10 +45,9 @@ def calibrate(
     if inputs:
         fresh = pipeline.fresh_normals(loaded, inputs, device, skip_unreadable=skip_unreadable)
         calibration = calibrate_sigma(fresh.scores, chosen, loaded.manifest.fingerprint)
-        if fresh.unreadable or fresh.anomalous:
-            render.say(
-                f"left out: {fresh.unreadable:,} unreadable, {fresh.anomalous:,} labelled anomalies"
-            )
+        if any(fresh.left_out.values()):
+            out = [f"{count:,} {what}" for what, count in fresh.left_out.items() if count]
+            render.say(f"left out: {', '.join(out)}")
     else:
         calibration = pipeline.calibrate(loaded, data_root, chosen, device)
     source = ", ".join(inputs) if inputs else loaded.manifest.data.name

@@ -93,7 +93,7 @@ def detect(
         samples = _own(loaded, found, device, reading)
     with rows.open_rows(output) if output else nullcontext() as file:
         for batch, scores in samples:
-            if label_column is not None and batch.anomalous is None:
+            if label_column is not None and batch.truth is None:
                 raise DataError(f"the input has no column '{label_column}' for --label-column.")
             detection = hold_against(scores, calibration)
             findings.add(batch, detection)

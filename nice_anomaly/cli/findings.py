@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nice_anomaly.calibrate import Calibration
-from nice_anomaly.data import Batch
+from nice_anomaly.data import Batch, Truth
 from nice_anomaly.detect import Detection
 from nice_anomaly.metrics import Rate, auprc, auroc, fpr_at_95_tpr
 from nice_anomaly.run import Run
@@ -24,8 +24,8 @@ class Findings:
     least: list[Least] = field(default_factory=list)
     _scores: list[Any] = field(default_factory=list)
     _flagged: list[Any] = field(default_factory=list)
+    _normal: list[Any] = field(default_factory=list)
     _anomalous: list[Any] = field(default_factory=list)
-    _labelled: list[Any] = field(default_factory=list)
 
     def add(self, batch: Batch, found: Detection) -> None:
         """Take in one batch."""
@@ -33,10 +33,10 @@ class Findings:
         self.unreadable += len(batch.faults)
         self._scores.append(found.scores[good])
         self._flagged.append(found.flagged[good])
-        known = batch.anomalous is not None
-        self._labelled.append(np.full(len(good), known))
-        truth = batch.anomalous if batch.anomalous is not None else np.zeros(len(batch.ids), bool)
-        self._anomalous.append(truth[good])
+        unknown = np.zeros(len(batch.ids), dtype=bool)
+        truth = batch.truth or Truth(unknown, unknown)
+        self._normal.append(truth.normal[good])
+        self._anomalous.append(truth.anomalous[good])
         if self.top:
             rows = good[np.argsort(found.scores[good], kind="stable")[: self.top]]
             new: list[Least] = [
@@ -91,25 +91,20 @@ class Findings:
 
     def _errors(self) -> dict[str, Any]:
         """Both errors and the ranking, where the input has labels."""
-        labelled = np.concatenate(self._labelled)
-        if not labelled.any():
-            return {}
-        anomalous, flagged, scores = (
-            np.concatenate(values)[labelled]
-            for values in (self._anomalous, self._flagged, self._scores)
+        normal, anomalous, flagged, scores = map(
+            np.concatenate, (self._normal, self._anomalous, self._flagged, self._scores)
         )
-        result: dict[str, Any] = {
-            "normal": int((~anomalous).sum()),
-            "anomalous": int(anomalous.sum()),
-        }
-        if not anomalous.all():
-            rate = Rate(int(flagged[~anomalous].sum()), result["normal"])
+        if not (normal | anomalous).any():
+            return {}
+        result: dict[str, Any] = {"normal": int(normal.sum()), "anomalous": int(anomalous.sum())}
+        if normal.any():
+            rate = Rate(int(flagged[normal].sum()), result["normal"])
             result |= {"type_i": rate.value, "type_i_interval": list(rate.interval)}
         if anomalous.any():
             rate = Rate(int((~flagged[anomalous]).sum()), result["anomalous"])
             result |= {"type_ii": rate.value, "type_ii_interval": list(rate.interval)}
-        if anomalous.any() and not anomalous.all():
-            pair = scores[~anomalous], scores[anomalous]
+        if normal.any() and anomalous.any():
+            pair = scores[normal], scores[anomalous]
             result |= {
                 "auroc": auroc(*pair),
                 "auprc": auprc(*pair),

@@ -169,9 +169,14 @@ def _introduction(job: "Job") -> "Iterator[str]":
             f"{count:,} {what}"
             for count, what in (
                 (material.anomalies, "labelled anomalies"),
+                (material.unlabelled, "without a label"),
                 (material.unreadable, "unreadable"),
                 (
-                    material.total - material.anomalies - material.unreadable - len(data),
+                    material.total
+                    - material.anomalies
+                    - material.unlabelled
+                    - material.unreadable
+                    - len(data),
                     f"beyond data.rows = {job.settings.data.rows:,}, at random",
                 ),
             )

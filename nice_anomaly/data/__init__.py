@@ -3,7 +3,15 @@
 from nice_anomaly.data.builtin import BUILTIN, builtin, evaluation_part, training_part
 from nice_anomaly.data.dataset import Dataset, Kind, Layout
 from nice_anomaly.data.images import ImageForm
-from nice_anomaly.data.inputs import Batch, Inputs, Reading, batches, recognise, refuse_unreadable
+from nice_anomaly.data.inputs import (
+    Batch,
+    Inputs,
+    Reading,
+    Truth,
+    batches,
+    recognise,
+    refuse_unreadable,
+)
 from nice_anomaly.data.learn import Material, Watch, Wishes, learn, recall, unwatched
 from nice_anomaly.data.splits import Split, split
 from nice_anomaly.data.tables import Column
@@ -20,6 +28,7 @@ __all__ = [
     "Material",
     "Reading",
     "Split",
+    "Truth",
     "Watch",
     "Wishes",
     "batches",

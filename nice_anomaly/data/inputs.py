@@ -68,18 +68,26 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Truth:
+    """What labels say of consecutive samples, ``[m]`` each; without a label neither is true."""
+
+    normal: NDArray[np.bool_]
+    anomalous: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class Batch:
     """Consecutive samples: ``values`` ``[m, d]`` in input order, whatever could be read or not.
 
     ``faults`` says which cannot be read and why, ``notes`` what is odd about others, both by
-    place in the batch. ``anomalous`` ``[m]`` is the truth where the input has labels.
+    place in the batch. ``truth`` is there where the input has labels.
     """
 
     ids: list[str]
     values: NDArray[np.uint8] | NDArray[np.float64]
     faults: dict[int, str] = field(default_factory=dict)
     notes: dict[int, str] = field(default_factory=dict)
-    anomalous: NDArray[np.bool_] | None = None
+    truth: Truth | None = None
 
 
 def recognise(arguments: Sequence[str]) -> Inputs:
@@ -189,13 +197,15 @@ def table_batch(chunk: Chunk, reading: Reading, start: int, *, many: bool) -> Ba
     return Batch(ids, encoded.values, faults, notes, truth(chunk, reading))
 
 
-def truth(chunk: Chunk, reading: Reading) -> NDArray[np.bool_] | None:
-    """Which rows the label column calls anomalies, or None where there is no such column."""
+def truth(chunk: Chunk, reading: Reading) -> Truth | None:
+    """What the label column says of every row, or None where there is no such column."""
     if reading.label_column is None or reading.label_column not in chunk.columns:
         return None
     labels = words(chunk.columns[reading.label_column])
     wanted = {_canonical(value) for value in reading.anomaly_values}
-    return np.array([label is not None and _canonical(label) in wanted for label in labels])
+    known = np.array([label is not None for label in labels], dtype=bool)
+    hit = np.array([label is not None and _canonical(label) in wanted for label in labels])
+    return Truth(known & ~hit, hit)
 
 
 def _canonical(label: str) -> str | float:

@@ -21,6 +21,7 @@ from nice_anomaly.data.inputs import (
     ROWS,
     Inputs,
     Reading,
+    Truth,
     batches,
     refuse_unreadable,
     table_batch,
@@ -55,9 +56,9 @@ class Wishes:
 class Material:
     """Normal samples ready to be learned, their split, and how they were read.
 
-    ``total`` counts all samples of the input, ``anomalies`` those that a label kept out and
-    ``unreadable`` those that could not be read; ``labels`` are the values of the label column.
-    A built-in set needs no ``reading``.
+    ``total`` counts all samples of the input, ``anomalies`` those that a label kept out,
+    ``unlabelled`` those without one and ``unreadable`` those that could not be read; ``labels``
+    are the values of the label column. A built-in set needs no ``reading``.
     """
 
     dataset: Dataset
@@ -65,6 +66,7 @@ class Material:
     reading: Reading | None
     total: int
     anomalies: int = 0
+    unlabelled: int = 0
     unreadable: int = 0
     labels: tuple[str, ...] = ()
 
@@ -137,7 +139,7 @@ def _images(
         total = len(rows) + faults
         rows = rows[_choose(len(rows), settings.rows, seed)]
     parts = _split(len(rows), settings, seed, inputs.name)
-    dataset = Dataset(inputs.name, reading.layout, rows)
+    dataset = _varied(Dataset(inputs.name, reading.layout, rows))
     return Material(dataset, parts, reading, total, unreadable=faults)
 
 
@@ -166,7 +168,7 @@ def _table(
         anomaly_values=wishes.anomaly_values,
     )
     sample = Sample(settings.rows, seed)
-    total, anomalies, spoiled = 0, 0, 0
+    total, anomalies, unlabelled, spoiled = 0, 0, 0, 0
     labels: set[str] = set()
     file, start = inputs.files[0], 0
     for chunk in open_tables(inputs.files, ROWS):
@@ -174,20 +176,22 @@ def _table(
         if not wishes.skip_unreadable:
             refuse_unreadable(chunk.faults, partial(_row_after, file, start))
         spoiled += len(chunk.faults)
-        anomalous = _labels(chunk, known)
+        said = _labels(chunk, known)
         if known.label_column is not None:
-            labels |= {str(label) for label in words(chunk.columns[known.label_column])}
-        kept = ~anomalous
-        kept[list(chunk.faults)] = False
-        sample.add(chunk, start, kept)
+            labels |= {str(label) for label in words(chunk.columns[known.label_column]) if label}
+        kept, read = said.normal.copy(), np.ones(chunk.rows, dtype=bool)
+        read[list(chunk.faults)] = False
+        sample.add(chunk, start, kept & read)
         total, start = total + chunk.rows, start + chunk.rows
-        anomalies += int(anomalous.sum())
+        anomalies += int(said.anomalous.sum())
+        unlabelled += int((read & ~said.normal & ~said.anomalous).sum())
         watch(total, None)
     table = sample.table()
     n = len(next(iter(table.values())))
     parts = _split(n, settings, seed, inputs.name)
     if reading is None:
-        known = replace(known, columns=_learn(table, parts, wishes))
+        unusable = tuple(Column(name, "left out", why) for name, why in sample.left_out.items())
+        known = replace(known, columns=(*_learn(table, parts, wishes), *unusable))
     chunk = Chunk(file, table, n, {})
     batch = table_batch(chunk, replace(known, id_column=None, label_column=None), 0, many=False)
     faults = {**_beyond_reason(batch.values, known), **batch.faults}
@@ -195,9 +199,19 @@ def _table(
         refuse_unreadable(faults, sample.origin)
     spoiled += len(faults)
     good = np.setdiff1d(np.arange(n), list(faults))
-    dataset = Dataset(inputs.name, known.layout, batch.values[good])
-    names = tuple(sorted(labels))
-    return Material(dataset, _without(parts, good), known, total, anomalies, spoiled, names)
+    dataset = _varied(Dataset(inputs.name, known.layout, batch.values[good]))
+    parts, names = _without(parts, good), tuple(sorted(labels))
+    return Material(dataset, parts, known, total, anomalies, unlabelled, spoiled, names)
+
+
+def _varied(dataset: Dataset) -> Dataset:
+    """The same, unless all its samples are one."""
+    if (dataset.values == dataset.values[0]).all():
+        raise DataError(
+            f"all {len(dataset):,} normal samples of {dataset.name} are the same: there is "
+            f"nothing to learn from. Check that it is the right input."
+        )
+    return dataset
 
 
 def _beyond_reason(values: NDArray[Any], reading: Reading) -> dict[int, str]:
@@ -225,16 +239,16 @@ def _learn(table: dict[str, Cells], parts: Split, wishes: Wishes) -> tuple[Colum
     return (*learned, *(Column(name, "left out", reason) for name, reason in kept_out.items()))
 
 
-def _labels(chunk: Chunk, reading: Reading) -> NDArray[np.bool_]:
+def _labels(chunk: Chunk, reading: Reading) -> Truth:
     if reading.label_column is None:
-        return np.zeros(chunk.rows, dtype=bool)
-    anomalous = truth(chunk, reading)
-    if anomalous is None:
+        return Truth(np.ones(chunk.rows, dtype=bool), np.zeros(chunk.rows, dtype=bool))
+    said = truth(chunk, reading)
+    if said is None:
         raise DataError(
             f"{chunk.file} has no column '{reading.label_column}' for --label-column. It has: "
             f"{', '.join(list(chunk.columns)[:12])}."
         )
-    return anomalous
+    return said
 
 
 def _row_after(file: Path, start: int, row: int) -> str:

@@ -25,10 +25,12 @@ class Sample:
         self._pieces: list[dict[str, Cells]] = []
         self._origins: list[tuple[Path, NDArray[np.int64]]] = []
         self._draws: list[NDArray[np.float64]] = []
+        self._left_out: dict[str, str] = {}
 
     def add(self, chunk: Chunk, start: int, kept: NDArray[np.bool_]) -> None:
         """Offer the ``kept`` rows of a piece whose first row is number ``start`` of its file."""
         self._pieces.append({name: cells[kept] for name, cells in chunk.columns.items()})
+        self._left_out |= chunk.unusable
         self._origins.append((chunk.file, start + np.flatnonzero(kept)))
         self._draws.append(self._random.random(int(kept.sum())))
         if sum(map(len, self._draws)) > 2 * self._most:
@@ -47,6 +49,13 @@ class Sample:
                 f"{self._origins[0][0]} and the files after it have no column in common."
             )
         return {name: _joined([piece[name] for piece in self._pieces]) for name in names}
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Columns of some file that are not in the table, and why."""
+        everywhere = set(self._pieces[0]).intersection(*self._pieces)
+        some = {name for piece in self._pieces for name in piece} - everywhere
+        return dict.fromkeys(sorted(some), "only some of the files have it") | self._left_out
 
     def origin(self, row: int) -> str:
         """The file that a chosen row comes from, and its number there, in words."""

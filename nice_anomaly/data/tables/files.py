@@ -6,13 +6,15 @@ number of rows. CSV needs nothing but Python; Parquet needs the extra 'table'.
 
 import csv
 import io
+import logging
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,8 @@ from nice_anomaly.data.tables.cells import EXACT, Cells
 from nice_anomaly.data.tables.columns import NAMELESS
 from nice_anomaly.errors import DataError
 
+logger = logging.getLogger(__name__)
+
 STDIN = Path("-")
 TEXT = (".csv", ".tsv")
 PARQUET = (".parquet", ".pq")
@@ -30,7 +34,14 @@ SUFFIXES = (*TEXT, *PARQUET)
 SEPARATORS = ",;\t|"
 PEEK = 1 << 16
 LONGEST_CELL = 10_000_000
-BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+BYTE_ORDER_MARKS = {  # UTF-32 first: its mark begins with that of UTF-16
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xef\xbb\xbf": "utf-8-sig",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # what Excel understands
 
 
 @dataclass(frozen=True)
@@ -38,13 +49,15 @@ class Chunk:
     """Consecutive rows of one file: ``columns`` by name, ``[rows]`` each.
 
     ``faults`` are rows that the file itself spoils (too few or too many cells), by their place
-    in the chunk; their cells are missing.
+    in the chunk; their cells are missing. ``unusable`` are columns that are not in ``columns``
+    because a table cannot hold them, with the reason.
     """
 
     file: Path
     columns: dict[str, Cells]
     rows: int
     faults: dict[int, str]
+    unusable: dict[str, str] = field(default_factory=dict)
 
 
 def is_table_file(path: Path) -> bool:
@@ -66,23 +79,27 @@ def open_tables(files: Sequence[Path], rows: int) -> Iterator[Chunk]:
 
 def _csv(file: Path, rows: int) -> Iterator[Chunk]:
     with _text(file) as stream:
-        reader = None
+        reader, skipped = None, 0
         try:
             head = stream.read(PEEK)
+            asked = SEPARATOR_LINE.match(head)
+            if asked is not None:
+                head, skipped = head[asked.end() :], 1
             if not head.strip():
                 raise DataError(f"{file} is empty: a table needs a line of column names and rows.")
             csv.field_size_limit(LONGEST_CELL)
-            reader = csv.reader(_Rejoined(head, stream), delimiter=_separator(head), strict=True)
+            separator = _separator(head) if asked is None else asked[1]
+            reader = csv.reader(_Rejoined(head, stream), delimiter=separator, strict=True)
             names = _headings(next(line for line in reader if line), file)
             yield from _csv_chunks(reader, names, file, rows)
         except UnicodeDecodeError as error:
             raise DataError(
                 f"{file} is not text in {error.encoding} (byte {error.object[error.start]:#04x} "
-                f"after line {reader.line_num if reader else 0}): save it as UTF-8."
+                f"after line {reader.line_num + skipped if reader else 0}): save it as UTF-8."
             ) from error
         except csv.Error as error:
             raise DataError(
-                f"{file}, line {reader.line_num if reader else 1}: {error}. "
+                f"{file}, line {reader.line_num + skipped if reader else 1}: {error}. "
                 f"Is there a quote that is not closed, here or further up?"
             ) from error
 
@@ -127,6 +144,9 @@ def _headings(names: list[str], file: Path) -> list[str]:
             f"{file}: the first line holds only numbers ({', '.join(names[:4])} …), but it has to "
             f"hold the column names. Add a line of names."
         )
+    if any(_is_number(name) for name in names):
+        shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
+        logger.info("note: %s: its first line is taken as column names: %s", file, shown)
     return names
 
 
@@ -153,23 +173,23 @@ def _separator(head: str) -> str:
 
 @contextmanager
 def _text(file: Path) -> Iterator[TextIO]:
-    if file == STDIN:
-        yield io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", newline="")
-        return
     try:
-        with file.open("rb") as raw:
-            start = raw.read(PEEK)
-            encoding = next(
-                (name for mark, name in BYTE_ORDER_MARKS.items() if start.startswith(mark)), "utf-8"
-            )
-            if encoding != "utf-16" and b"\0" in start:
-                raise DataError(f"{file} holds binary data, not the text of a CSV file.")
-            if encoding == "utf-8" and not _is_utf8(start):
-                encoding = "cp1252"  # what older spreadsheets write in western Europe
-            raw.seek(0)
-            yield io.TextIOWrapper(raw, encoding=encoding, newline="")
+        raw = sys.stdin.buffer if file == STDIN else file.open("rb", buffering=0)
+        with io.BufferedReader(cast(io.RawIOBase, raw), PEEK) as stream:
+            encoding = _encoding(stream.peek(PEEK), file)
+            yield io.TextIOWrapper(stream, encoding=encoding, newline="")
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}.") from error
+
+
+def _encoding(start: bytes, file: Path) -> str:
+    """What a text is written in, by its mark or else by its first bytes."""
+    for mark, name in BYTE_ORDER_MARKS.items():
+        if start.startswith(mark):
+            return name
+    if b"\0" in start:
+        raise DataError(f"{file} holds binary data, not the text of a CSV file.")
+    return "utf-8" if _is_utf8(start) else "cp1252"  # of older spreadsheets in western Europe
 
 
 def _is_utf8(start: bytes) -> bool:
@@ -215,12 +235,15 @@ def _parquet(file: Path, rows: int) -> Iterator[Chunk]:
             if not parquet.metadata.num_rows:
                 raise DataError(f"{file} has columns but no rows.")
             for batch in parquet.iter_batches(batch_size=rows):
-                columns = {
-                    name: cells
-                    for name, column in zip(names, batch.columns, strict=True)
-                    if (cells := _arrow_cells(column)) is not None
-                }
-                yield Chunk(file, columns, batch.num_rows, {})
+                columns: dict[str, Cells] = {}
+                unusable: dict[str, str] = {}
+                for name, column in zip(names, batch.columns, strict=True):
+                    cells = _arrow_cells(column)
+                    if cells is None:
+                        unusable[name] = f"a cell is of the type {column.type}"
+                    else:
+                        columns[name] = cells
+                yield Chunk(file, columns, batch.num_rows, {}, unusable)
     except OSError as error:
         raise DataError(f"{file} cannot be read as Parquet: {error}.") from error
     except pyarrow.ArrowException as error:
