@@ -103,9 +103,16 @@ class TrainSettings(Section):
 
 
 class CalibrateSettings(Section):
-    """The rule: the threshold is mean - k standard deviations of the calibration scores."""
+    """The rule that sets the threshold, unless ``calibrate`` is given another.
 
+    ``k`` is that of ``sigma``; ``alpha`` and ``confidence`` are the claim of the others.
+    """
+
+    rule: Literal["sigma", "certified", "conformal", "quantile"] = "sigma"
     k: float = Field(3.0, gt=0)
+    alpha: float = Field(0.01, gt=0, lt=1)
+    confidence: float = Field(0.95, gt=0, lt=1)
+    tail: Literal["low", "both"] = "low"
 
 
 class Settings(Section):

@@ -98,7 +98,8 @@ class _Parquet:
         import pyarrow
         import pyarrow.parquet
 
-        kinds = {"id": pyarrow.string(), "note": pyarrow.string(), "flagged": pyarrow.bool_()}
+        kinds = {name: pyarrow.string() for name in ("id", "group", "note")}
+        kinds["flagged"] = pyarrow.bool_()
         table = pyarrow.table(
             {
                 name: pyarrow.array(values, type=kinds.get(name, pyarrow.float64()))

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from nice_anomaly import pipeline
+from nice_anomaly.calibrate import Sigma
 from nice_anomaly.cli import render
 from nice_anomaly.config import load
 from nice_anomaly.metrics import Rate
@@ -36,8 +37,8 @@ def main(
         render.say(label)
         settings = load("mnist", overrides)
         run, seconds = train(settings, Path("runs/choose"), data_root)
-        calibration = pipeline.calibrate(run, data_root, settings.calibrate.k)
-        rate = Rate(calibration.flagged, calibration.n)
+        calibration = pipeline.held_out(run, data_root).calibrate(Sigma(settings.calibrate.k))
+        rate = Rate(calibration.everyone.flagged, calibration.n)
         lines.append(
             {
                 "variation": label,

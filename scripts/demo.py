@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nice_anomaly import pipeline
+from nice_anomaly.calibrate import Sigma
 from nice_anomaly.cli import render
 from nice_anomaly.config import load
 from nice_anomaly.detect import detect
@@ -62,7 +63,7 @@ def run(case: Case) -> list[list[str]]:
 
     render.say(f"$ nice-anomaly calibrate --run {path}")
     loaded = load_run(path)
-    calibration = pipeline.calibrate(loaded, NOWHERE, k=3)
+    calibration = pipeline.held_out(loaded, NOWHERE).calibrate(Sigma(3))
     save_calibration(loaded, calibration)
     render.say(
         f"  threshold {calibration.threshold:,.1f} nats from {calibration.n:,} held-out normals"

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from nice_anomaly import pipeline
+from nice_anomaly.calibrate import Sigma
 from nice_anomaly.cli import render
 from nice_anomaly.config import Settings, load
 from nice_anomaly.data import evaluation_part
@@ -80,7 +81,7 @@ def reproduce(settings: Settings, config: str, data_root: Path) -> Outcome:
     """One seed, from nothing to both error rates."""
     path = Path("runs") / f"reproduce-{Path(config).stem}-{settings.seed}"
     run, seconds = train(settings, path, data_root)
-    calibration = pipeline.calibrate(run, data_root, settings.calibrate.k)
+    calibration = pipeline.held_out(run, data_root).calibrate(Sigma(settings.calibrate.k))
     save_calibration(run, calibration)
     normal = pipeline.evaluation_scores(run, "mnist", data_root)
     anomalous = pipeline.evaluation_scores(run, "kmnist", data_root)

@@ -12,12 +12,22 @@ import pytest
 import torch
 
 from nice_anomaly import pipeline
-from nice_anomaly.calibrate import calibrate_sigma
+from nice_anomaly.calibrate import (
+    Calibration,
+    Certified,
+    Conformal,
+    Manual,
+    Quantile,
+    Rule,
+    Sigma,
+    calibrate,
+)
 from nice_anomaly.config import load
-from nice_anomaly.errors import ArtifactError, NotCalibratedError
+from nice_anomaly.errors import ArtifactError, ConfigError, NotCalibratedError
 from nice_anomaly.files import write
 from nice_anomaly.run import (
     Run,
+    calibrations,
     load_calibration,
     load_checkpoint,
     load_run,
@@ -49,14 +59,50 @@ def test_a_run_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     assert run.manifest.history == last.history
 
 
-def test_a_calibration_comes_back_as_it_was_saved(run: Run) -> None:
-    saved = calibrate_sigma(np.array([3.0, 1.0, 2.0]), 2, run.manifest.fingerprint)
-    save_calibration(run, saved)
-    back = load_calibration(run)
-    assert back.scores.tolist() == [1, 2, 3]
-    assert {k: v for k, v in vars(back).items() if k != "scores"} == {
-        k: v for k, v in vars(saved).items() if k != "scores"
+def simple(run: Run) -> Calibration:
+    return calibrate(np.array([1.0, 2.0]), Sigma(), fingerprint=run.manifest.fingerprint)
+
+
+@pytest.mark.parametrize(
+    "rule", [Sigma(2), Certified(0.2, 0.9), Conformal(0.2), Quantile(0.2), Manual(-0.5, 1.5)]
+)
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_calibration_comes_back_as_it_was_saved(run: Run, rule: Rule, grouped: bool) -> None:
+    scores = np.random.default_rng(0).normal(size=200)
+    scores[0] = 0.0 if isinstance(rule, Sigma) else -np.inf
+    saved = calibrate(
+        scores,
+        rule,
+        tail="both",
+        fingerprint=run.manifest.fingerprint,
+        groups=["a"] * 90 + ["b"] * 90 + ["c", "d"] * 10 if grouped else None,
+        group_column="camera" if grouped else None,
+        source="x.csv",
+    )
+    save_calibration(run, saved, "night.2")
+    assert calibrations(run) == ("night.2",)
+    back = load_calibration(run, "night.2")
+    for one, other in zip(
+        (back.everyone, *back.groups), (saved.everyone, *saved.groups), strict=True
+    ):
+        assert (one.name, one.members, one.bounds) == (other.name, other.members, other.bounds)
+        assert np.array_equal(one.scores, other.scores)
+    ignored = ("everyone", "groups")
+    assert {k: v for k, v in vars(back).items() if k not in ignored} == {
+        k: v for k, v in vars(saved).items() if k not in ignored
     }
+
+
+def test_several_calibrations_live_in_one_run(run: Run) -> None:
+    assert calibrations(run) == ()
+    for name in ("night", "default", "day"):
+        save_calibration(run, simple(run), name)
+    assert calibrations(run) == ("default", "day", "night")
+    with pytest.raises(NotCalibratedError, match="no calibration named 'x'; it has: default, day"):
+        load_calibration(run, "x")
+    for wrong in ("", "../up", ".hidden", "a/b"):
+        with pytest.raises(ConfigError, match="is named by letters"):
+            load_calibration(run, wrong)
 
 
 def test_a_checkpoint_comes_back_as_it_was_saved(tmp_path: Path) -> None:
@@ -80,7 +126,7 @@ def test_retraining_leaves_one_weights_file(tmp_path: Path) -> None:
 
 def test_a_calibration_of_other_weights_is_refused(tmp_path: Path) -> None:
     run, _ = trained(tmp_path, seed=0)
-    save_calibration(run, calibrate_sigma(np.array([1.0, 2.0]), 3, run.manifest.fingerprint))
+    save_calibration(run, simple(run))
     other, _ = trained(tmp_path, seed=1)
     with pytest.raises(NotCalibratedError, match=r"other weights.*nice-anomaly calibrate"):
         load_calibration(other)
@@ -129,7 +175,7 @@ def test_one_changed_bit_in_the_weights_is_noticed(run: Run) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"not tensors", b"\x08\0\0\0\0\0\0\0{}      "])
 def test_a_damaged_calibration_or_checkpoint_is_an_error(run: Run, content: bytes) -> None:
-    (run.path / "calibration.safetensors").write_bytes(content)
+    (run.path / "default.calibration.safetensors").write_bytes(content)
     with pytest.raises(ArtifactError, match="calibrate again"):
         load_calibration(run)
     (run.path / "checkpoint.safetensors").write_bytes(content)
@@ -169,6 +215,6 @@ def test_a_folder_that_cannot_be_is_an_error(tmp_path: Path) -> None:
 
 
 def test_nothing_in_a_run_is_pickled(run: Run) -> None:
-    save_calibration(run, calibrate_sigma(np.array([1.0, 2.0]), 3, run.manifest.fingerprint))
+    save_calibration(run, simple(run))
     suffixes = {path.suffix for path in run.path.iterdir()}
     assert suffixes == {".json", ".safetensors"}

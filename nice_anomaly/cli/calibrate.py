@@ -1,7 +1,6 @@
 """``nice-anomaly calibrate``: set the threshold from held-out normal data."""
 
-from statistics import NormalDist
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -9,83 +8,105 @@ from nice_anomaly.cli.options import (
     DATA_ROOT,
     DataRootOption,
     DeviceOption,
+    GroupColumnOption,
     InputOption,
     JsonOption,
     RunOption,
     SkipOption,
 )
-from nice_anomaly.errors import ConfigError
+from nice_anomaly.cli.rules import RuleName, build, choose
 
 
 def calibrate(
-    k: Annotated[
-        float | None, typer.Option("--k", help="Standard deviations below the mean. Default: 3.")
+    rule: Annotated[
+        RuleName | None,
+        typer.Option("--rule", help="How. Default: sigma; with --alpha: certified."),
     ] = None,
+    alpha: Annotated[
+        float | None, typer.Option("--alpha", help="The false-alarm rate, like 0.01.")
+    ] = None,
+    confidence: Annotated[
+        float | None,
+        typer.Option("--confidence", help="How surely a certified rate holds. Default: 0.95."),
+    ] = None,
+    k: Annotated[
+        float | None, typer.Option("--k", help="Standard deviations from the mean. Default: 3.")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option("--threshold", help="By hand: flag scores below, in nats.")
+    ] = None,
+    ceiling: Annotated[
+        float | None, typer.Option("--ceiling", help="By hand: flag scores above too.")
+    ] = None,
+    tail: Annotated[
+        Literal["low", "both"] | None,
+        typer.Option("--tail", help="both: flag what is too normal as well. Default: low."),
+    ] = None,
+    group_column: GroupColumnOption = None,
     inputs: InputOption = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="Keep it beside others, as NAME.")
+    ] = None,
     skip_unreadable: SkipOption = False,
     run: RunOption = None,
     data_root: DataRootOption = DATA_ROOT,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Set the threshold: mean - k σ of the scores of normal data that training has not seen.
+    """Set the threshold from scores of normal data that training has not seen.
 
-    Those are the part that training held out, or with --input fresh normals.
+    Those are the part that training held out, or with --input fresh normals. --alpha 0.01 gives
+    a certified rate: at most 1 % false alarms, with 95 % confidence. Without it: mean - 3σ.
     """
-    if k is not None and not 0 < k < float("inf"):
-        raise ConfigError(f"--k takes a positive number of standard deviations, got {k:g}.")
+    given = {
+        "--k": k,
+        "--alpha": alpha,
+        "--confidence": confidence,
+        "--threshold": threshold,
+        "--ceiling": ceiling,
+    }
+    chosen = choose(rule, given)
     from nice_anomaly import pipeline
-    from nice_anomaly.calibrate import calibrate_sigma
-    from nice_anomaly.cli import render, runs
-    from nice_anomaly.metrics import Rate
-    from nice_anomaly.run import load_run, save_calibration
+    from nice_anomaly.cli import render, runs, thresholds
+    from nice_anomaly.run import DEFAULT, load_run, save_calibration
 
+    if chosen is not None:
+        build(chosen, given, None)  # a wrong number is said before the run is read
     loaded = load_run(runs.locate(run))
-    chosen = loaded.manifest.settings.calibrate.k if k is None else k
+    settings = loaded.manifest.settings.calibrate
+    how = build(chosen or settings.rule, given, settings)
+    sides = tail or ("both" if ceiling is not None else settings.tail)
     if inputs:
-        fresh = pipeline.fresh_normals(loaded, inputs, device, skip_unreadable=skip_unreadable)
-        calibration = calibrate_sigma(fresh.scores, chosen, loaded.manifest.fingerprint)
-        if any(fresh.left_out.values()):
-            out = [f"{count:,} {what}" for what, count in fresh.left_out.items() if count]
-            render.say(f"left out: {', '.join(out)}")
-    else:
-        calibration = pipeline.calibrate(loaded, data_root, chosen, device)
-    source = ", ".join(inputs) if inputs else loaded.manifest.data.name
-    label = "fresh normals" if inputs else "held-out normals"
-    save_calibration(loaded, calibration)
-    measured = Rate(calibration.flagged, calibration.n)
-    own = bool(loaded.manifest.data.inputs)
-    if as_json:
-        names = ("rule", "threshold", "n", "mean", "std", "claimed_rate", "confidence", "k")
-        render.show_json(
-            {
-                **{name: getattr(calibration, name) for name in names},
-                "run": str(loaded.path),
-                "nominal_rate": NormalDist().cdf(-chosen),
-                "measured_rate": measured.value,
-                "measured_interval": list(measured.interval),
-            }
+        normals = pipeline.fresh(
+            loaded,
+            inputs,
+            data_root,
+            device,
+            group_column=group_column,
+            skip_unreadable=skip_unreadable,
         )
-        return
-    render.show_facts(
-        f"calibrated: {loaded.path}",
-        [
-            (label, f"{calibration.n:,} of {source}"),
-            ("mean log-likelihood", f"{calibration.mean:,.2f} nats"),
-            ("standard deviation σ", f"{calibration.std:,.2f} nats"),
-            (f"threshold, mean - {chosen:g}σ", f"{calibration.threshold:,.2f} nats"),
-            (
-                "false alarms, nominal",
-                f"{render.percent(NormalDist().cdf(-chosen))} if scores were normal",
-            ),
-            (
-                "false alarms, measured",
-                f"{render.rate(measured.value, measured.interval)} on these",
-            ),
-            (
-                "next",
-                f"nice-anomaly detect --{'input PATH' if own else 'dataset NAME'}"
-                + (f" --run {run}" if run else ""),
-            ),
-        ],
-    )
+    else:
+        normals = pipeline.held_out(loaded, data_root, device, group_column=group_column)
+    calibration = normals.calibrate(how, sides)
+    save_calibration(loaded, calibration, name or DEFAULT)
+    if any(normals.left_out.values()):
+        out = [f"{count:,} {what}" for what, count in normals.left_out.items() if count]
+        render.say(f"left out: {', '.join(out)}")
+    if normals.repeated:
+        render.say(
+            f"note: {normals.repeated:,} of these normals have a twin in the training data, as "
+            f"often as held-out samples do"
+        )
+    remark = normals.remark(calibration)
+    if remark is not None:
+        render.say(f"note: {remark}")
+    if as_json:
+        render.show_json(
+            {**thresholds.record(calibration), "run": str(loaded.path), "fresh": normals.fresh}
+        )
+    else:
+        own = bool(loaded.manifest.data.inputs)
+        follow = f"nice-anomaly detect --{'input PATH' if own else 'dataset NAME'}"
+        follow += (f" --run {run}" if run else "") + (f" --calibration {name}" if name else "")
+        kind = "fresh normals" if normals.fresh else "held-out normals"
+        thresholds.show(calibration, f"calibrated: {loaded.path}", kind, follow)

@@ -21,14 +21,12 @@ from nice_anomaly.cli.options import (
 from nice_anomaly.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from nice_anomaly.calibrate import Calibration
-    from nice_anomaly.cli.findings import Findings
     from nice_anomaly.data import Batch, Inputs, Reading
     from nice_anomaly.detect import Detection
     from nice_anomaly.run import Run
-    from nice_anomaly.score import Scores
 
 ANOMALIES_FOUND = 10
 
@@ -48,6 +46,20 @@ def detect(
     top: Annotated[
         int | None, typer.Option(min=0, help="Show so many of the least probable. Own data: 10.")
     ] = None,
+    calibration_name: Annotated[
+        str | None,
+        typer.Option("--calibration", metavar="NAME", help="The one that calibrate --name kept."),
+    ] = None,
+    fdr: Annotated[
+        float | None,
+        typer.Option(
+            "--fdr", help="Flag so that at most this share of the flagged are false alarms."
+        ),
+    ] = None,
+    any_dependence: Annotated[
+        bool,
+        typer.Option("--by", help="With --fdr: valid under any dependence; finds less."),
+    ] = False,
     id_column: IdColumnOption = None,
     label_column: LabelColumnOption = None,
     anomaly_values: AnomalyValueOption = None,
@@ -68,13 +80,17 @@ def detect(
         )
     if (label_column is None) != (not anomaly_values):
         raise ConfigError("--label-column NAME and --anomaly-value V belong together.")
+    if any_dependence and fdr is None:
+        raise ConfigError("--by chooses the method for --fdr: give --fdr too.")
     from nice_anomaly import output as rows
-    from nice_anomaly.cli import render, runs
-    from nice_anomaly.cli.findings import Findings
+    from nice_anomaly.cli import findings as what
+    from nice_anomaly.cli import render, runs, samples
     from nice_anomaly.data import builtin, recognise
     from nice_anomaly.detect import detect as hold_against
-    from nice_anomaly.run import load_calibration, load_run
+    from nice_anomaly.discoveries import Discoveries
+    from nice_anomaly.run import DEFAULT, load_calibration, load_run
 
+    batchwise = None if fdr is None else Discoveries(fdr, "by" if any_dependence else "bh")
     if output is not None:
         rows.check(output)
     if dataset is not None:
@@ -83,32 +99,34 @@ def detect(
     if found is not None and output is not None:
         _spare(found, output, inputs or [])
     loaded = load_run(runs.locate(run))
-    reading = _reading(loaded, id_column, label_column, anomaly_values or [])
-    calibration = load_calibration(loaded)
-    findings = Findings(top=(10 if found else 0) if top is None else top)
+    calibration = load_calibration(loaded, calibration_name or DEFAULT)
     if dataset is not None:
-        samples = _builtin(loaded, dataset, data_root, device)
+        stream = samples.of_set(loaded, dataset, data_root, device, calibration.group_column)
     else:
         assert found is not None
-        samples = _own(loaded, found, device, reading)
+        reading = _reading(loaded, calibration, id_column, label_column, anomaly_values or [])
+        stream = samples.of_user(loaded, found, device, reading)
+    if batchwise is not None:
+        stream, calibration = samples.together(stream, calibration, batchwise)
+    findings = what.Findings(top=(10 if found else 0) if top is None else top)
     with rows.open_rows(output) if output else nullcontext() as file:
-        for batch, scores in samples:
+        for batch, scores in stream:
             if label_column is not None and batch.truth is None:
                 raise DataError(f"the input has no column '{label_column}' for --label-column.")
-            detection = hold_against(scores, calibration)
+            detection = hold_against(scores, calibration, batch.groups)
             findings.add(batch, detection)
             if file is not None:
                 file.add(columns(batch, detection, noted=found is not None))
     if output is not None:
         render.say(f"wrote {findings.n + findings.unreadable:,} rows to {output}")
     source = dataset if dataset is not None else ", ".join(inputs or ())
-    summary = findings.summary(source, loaded, calibration)
+    summary = findings.summary(source, loaded, calibration, batchwise)
     if dataset is not None:
         summary |= findings.truth_of(normal=dataset == loaded.manifest.data.name)
     if as_json:
         render.show_json(summary)
     else:
-        show(summary, calibration, findings)
+        what.show(summary, calibration, findings)
     _leave(summary, skip_unreadable=skip_unreadable, fail_on_anomaly=fail_on_anomaly)
 
 
@@ -140,47 +158,28 @@ def _leave(summary: dict[str, Any], *, skip_unreadable: bool, fail_on_anomaly: b
 
 
 def _reading(
-    run: "Run", id_column: str | None, label_column: str | None, values: "Sequence[str]"
-) -> "Reading | None":
-    """How the run reads its input, with other columns for names and labels if asked for."""
+    run: "Run",
+    calibration: "Calibration",
+    id_column: str | None,
+    label_column: str | None,
+    values: "Sequence[str]",
+) -> "Reading":
+    """How the run reads its input: groups as calibrated, names and labels as asked for."""
     from dataclasses import replace
 
-    reading = run.manifest.data.reading
-    if id_column is None and label_column is None:
-        return reading
-    if reading is None or reading.form is not None:
+    from nice_anomaly import pipeline
+
+    group_column = calibration.group_column
+    if run.manifest.data.reading is None:
+        group_column = None  # classes are those of the built-in set
+    reading = pipeline.reading_of(run, group_column)
+    if reading.form is not None and (id_column is not None or label_column is not None):
         raise ConfigError("--id-column and --label-column are for tables.")
     if id_column is not None:
         reading = replace(reading, id_column=id_column)
     if label_column is not None:
         reading = replace(reading, label_column=label_column, anomaly_values=tuple(values))
     return reading
-
-
-def _builtin(run: "Run", name: str, root: Path, device: str) -> "Iterator[tuple[Batch, Scores]]":
-    """A built-in set as one batch."""
-    from nice_anomaly import pipeline
-    from nice_anomaly.data import Batch, evaluation_part
-
-    data = evaluation_part(name, root)
-    ids = [str(row) for row in range(len(data))]
-    yield Batch(ids, data.values), pipeline.score_dataset(run, data, device)
-
-
-def _own(
-    run: "Run", inputs: "Inputs", device: str, reading: "Reading | None"
-) -> "Iterator[tuple[Batch, Scores]]":
-    """A user's samples under a bar that counts them."""
-    from nice_anomaly import pipeline
-    from nice_anomaly.cli import render
-
-    done = 0
-    total = len(inputs.files) if inputs.kind == "image" and len(inputs.files) > 1 else None
-    with render.progress_bar("scoring", total, "samples") as bar:
-        for batch, scores in pipeline.score_inputs(run, inputs, device, reading):
-            yield batch, scores
-            done += len(scores)
-            bar.advance(done)
 
 
 def columns(batch: "Batch", found: "Detection", *, noted: bool) -> dict[str, list[Any]]:
@@ -195,58 +194,9 @@ def columns(batch: "Batch", found: "Detection", *, noted: bool) -> dict[str, lis
     for row in batch.faults:
         for name in ("score", "margin", "p_value", "flagged"):
             content[name][row] = None
+    if found.groups is not None:
+        content["group"] = list(found.groups)
     if noted:
         said = {**batch.notes, **{row: f"unreadable: {why}" for row, why in batch.faults.items()}}
         content["note"] = [said.get(row) for row in range(len(batch.ids))]
     return content
-
-
-def _short(note: str, most: int = 2) -> str:
-    """The first few remarks of a row; the output file has them all."""
-    remarks = note.split("; ")
-    more = [f"{len(remarks) - most} more"] if len(remarks) > most else []
-    return "; ".join(remarks[:most] + more)
-
-
-def show(summary: dict[str, Any], calibration: "Calibration", findings: "Findings") -> None:
-    """The same for people."""
-    from nice_anomaly.cli import render
-
-    n, flagged = summary["n"], summary["flagged"]
-    facts = [
-        ("samples", f"{n:,}"),
-        ("flagged", f"{flagged:,} ({render.percent(flagged / n if n else 0)})"),
-        ("threshold", f"{calibration.threshold:,.2f} nats, mean - {calibration.k:g}σ"),
-        ("median score", f"{findings.median:,.2f} nats"),
-    ]
-    if summary["unreadable"]:
-        facts.append(("unreadable", f"{summary['unreadable']:,}, without a verdict"))
-    if "error_kind" in summary:
-        kind = summary["error_kind"]
-        meaning = {"type I": "normal but flagged", "type II": "anomalous but passed"}
-        facts += [
-            (f"{kind}, {meaning[kind]}", f"{summary['errors']:,} of {n:,}"),
-            (
-                "error rate, 95 % interval",
-                render.rate(summary["error_rate"], summary["interval"]),
-            ),
-        ]
-    for key, label in (("type_i", "type I, normal but flagged"), ("type_ii", "type II, passed")):
-        if key in summary:
-            facts.append((label, render.rate(summary[key], summary[f"{key}_interval"])))
-    if "auroc" in summary:
-        facts += [
-            ("AUROC, AUPRC", f"{summary['auroc']:.4f}, {summary['auprc']:.4f}"),
-            ("false alarms at 95 % found", render.percent(summary["fpr_at_95_tpr"])),
-        ]
-    render.show_facts(f"detected: {summary['source']} against {summary['run']}", facts)
-    if findings.least:
-        render.show_table(
-            f"the {len(findings.least)} least probable",
-            ["id", "score", "p-value", "flagged", "what is odd"],
-            [
-                [name, f"{score:,.1f}", f"{p:.4f}", "yes" if flag else "no", _short(note)]
-                for score, name, p, flag, note in findings.least
-            ],
-            words=(0, 3, 4),
-        )

@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 
 from nice_anomaly.calibrate import Calibration
+from nice_anomaly.cli import promise, render
 from nice_anomaly.data import Batch, Truth
 from nice_anomaly.detect import Detection
+from nice_anomaly.discoveries import Discoveries
 from nice_anomaly.metrics import Rate, auprc, auroc, fpr_at_95_tpr
 from nice_anomaly.run import Run
 
+MOST_GROUPS = 40  # on the screen; --json has them all
 Least = tuple[float, str, float, bool, str]  # score, id, p-value, flagged, note
 
 
@@ -26,6 +29,7 @@ class Findings:
     _flagged: list[Any] = field(default_factory=list)
     _normal: list[Any] = field(default_factory=list)
     _anomalous: list[Any] = field(default_factory=list)
+    _groups: list[str] = field(default_factory=list)
 
     def add(self, batch: Batch, found: Detection) -> None:
         """Take in one batch."""
@@ -37,6 +41,8 @@ class Findings:
         truth = batch.truth or Truth(unknown, unknown)
         self._normal.append(truth.normal[good])
         self._anomalous.append(truth.anomalous[good])
+        if found.groups is not None:
+            self._groups += [found.groups[row] for row in good]
         if self.top:
             rows = good[np.argsort(found.scores[good], kind="stable")[: self.top]]
             new: list[Least] = [
@@ -61,7 +67,9 @@ class Findings:
         """The middle score; NaN if there is none."""
         return float(np.median(np.concatenate(self._scores))) if self.n else float("nan")
 
-    def summary(self, source: str, run: Run, calibration: Calibration) -> dict[str, Any]:
+    def summary(
+        self, source: str, run: Run, calibration: Calibration, batchwise: Discoveries | None
+    ) -> dict[str, Any]:
         """What ``--json`` prints: counts, and the errors where the truth is known."""
         flagged = np.concatenate(self._flagged)
         n, count = len(flagged), int(flagged.sum())
@@ -70,12 +78,37 @@ class Findings:
             "n": n,
             "flagged": count,
             "flagged_rate": count / n if n else 0.0,
-            "threshold": calibration.threshold,
-            "rule": calibration.rule,
+            "threshold": calibration.threshold if np.isfinite(calibration.threshold) else None,
+            "ceiling": calibration.ceiling if np.isfinite(calibration.ceiling) else None,
+            "rule": calibration.rule.name if batchwise is None else batchwise.method,
+            "claimed_rate": calibration.rule.claimed_rate if batchwise is None else None,
+            "confidence": calibration.rule.confidence if batchwise is None else None,
             "unreadable": self.unreadable,
             "run": str(run.path),
         }
+        if batchwise is not None:
+            fewest = batchwise.fewest(calibration.smallest_p_value, n)
+            result |= {"fdr": batchwise.fdr, "fewest_discoveries": fewest if fewest <= n else None}
+        if self._groups:
+            result["groups"] = self._by_group(flagged)
         return result | self._errors()
+
+    def _by_group(self, flagged: Any) -> list[dict[str, Any]]:
+        """How many were flagged in each group, the largest share first."""
+        names, places = np.unique(np.array(self._groups, dtype=str), return_inverse=True)
+        sizes = np.bincount(places)
+        counts = np.bincount(places, weights=flagged).astype(int)
+        groups = [
+            {
+                "name": str(name),
+                "n": int(size),
+                "flagged": int(count),
+                "flagged_rate": Rate(int(count), int(size)).value,
+                "interval": list(Rate(int(count), int(size)).interval),
+            }
+            for name, size, count in zip(names, sizes, counts, strict=True)
+        ]
+        return sorted(groups, key=lambda group: -float(group["flagged_rate"]))
 
     def truth_of(self, *, normal: bool) -> dict[str, Any]:
         """The error that a built-in set allows to count: all of it is normal, or none."""
@@ -111,3 +144,71 @@ class Findings:
                 "fpr_at_95_tpr": fpr_at_95_tpr(*pair),
             }
         return result
+
+
+def show(summary: dict[str, Any], calibration: Calibration, findings: Findings) -> None:
+    """The same for people."""
+    n, flagged = summary["n"], summary["flagged"]
+    rule = promise.name(calibration)
+    if "fdr" in summary:
+        rule = f"false discovery rate {render.percent(summary['fdr'])}, {summary['rule'].upper()}"
+    facts = [
+        ("samples", f"{n:,}"),
+        ("flagged", f"{flagged:,} ({render.percent(flagged / n if n else 0)})"),
+        ("threshold", f"{promise.thresholds(calibration)}, {rule}"),
+    ]
+    if "fdr" in summary:
+        facts.append(("promises", "that share of false alarms among the flagged, on average"))
+    elif calibration.rule.claimed_rate is not None:
+        facts.append(("promises", promise.claim(calibration)))
+    facts.append(("median score", f"{findings.median:,.2f} nats"))
+    if summary["unreadable"]:
+        facts.append(("unreadable", f"{summary['unreadable']:,}, without a verdict"))
+    if "error_kind" in summary:
+        kind = summary["error_kind"]
+        meaning = {"type I": "normal but flagged", "type II": "anomalous but passed"}
+        facts += [
+            (f"{kind}, {meaning[kind]}", f"{summary['errors']:,} of {n:,}"),
+            (
+                "error rate, 95 % interval",
+                render.rate(summary["error_rate"], summary["interval"]),
+            ),
+        ]
+    for key, label in (("type_i", "type I, normal but flagged"), ("type_ii", "type II, passed")):
+        if key in summary:
+            facts.append((label, render.rate(summary[key], summary[f"{key}_interval"])))
+    if "auroc" in summary:
+        facts += [
+            ("AUROC, AUPRC", f"{summary['auroc']:.4f}, {summary['auprc']:.4f}"),
+            ("false alarms at 95 % found", render.percent(summary["fpr_at_95_tpr"])),
+        ]
+    render.show_facts(f"detected: {summary['source']} against {summary['run']}", facts)
+    if "groups" in summary:
+        lines = [
+            [
+                g["name"],
+                f"{g['n']:,}",
+                f"{g['flagged']:,}",
+                render.rate(g["flagged_rate"], g["interval"]),
+            ]
+            for g in summary["groups"][:MOST_GROUPS]
+        ]
+        header = ["group", "samples", "flagged", "rate, 95 % interval"]
+        render.show_table(f"by {calibration.group_column}", header, lines)
+    if findings.least:
+        render.show_table(
+            f"the {len(findings.least)} least probable",
+            ["id", "score", "p-value", "flagged", "what is odd"],
+            [
+                [name, f"{score:,.1f}", f"{p:.4f}", "yes" if flag else "no", _short(note)]
+                for score, name, p, flag, note in findings.least
+            ],
+            words=(0, 3, 4),
+        )
+
+
+def _short(note: str, most: int = 2) -> str:
+    """The first few remarks of a row; the output file has them all."""
+    remarks = note.split("; ")
+    more = [f"{len(remarks) - most} more"] if len(remarks) > most else []
+    return "; ".join(remarks[:most] + more)

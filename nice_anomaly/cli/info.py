@@ -12,40 +12,46 @@ if TYPE_CHECKING:
 
 def info(run: RunOption = None, as_json: JsonOption = False) -> None:
     """Show architecture, data, training record, calibration and versions of a run."""
-    from nice_anomaly.cli import render, runs
-    from nice_anomaly.run import load_calibration, load_run
+    from nice_anomaly.cli import promise, render, runs
+    from nice_anomaly.run import DEFAULT, calibrations, load_calibration, load_run
 
     loaded = load_run(runs.locate(run))
-    calibration, missing = None, ""
-    try:
-        calibration = load_calibration(loaded)
-    except NotCalibratedError as error:
-        missing = str(error)
+    found: dict[str, Calibration] = {}
+    lines: list[tuple[str, str]] = []
+    for name in calibrations(loaded) or (DEFAULT,):
+        label = "calibration" if name == DEFAULT else f"calibration {name}"
+        try:
+            found[name] = load_calibration(loaded, name)
+            lines.append((label, describe(found[name])))
+            if found[name].rule.claimed_rate is not None:
+                lines.append(("", promise.claim(found[name])))
+        except NotCalibratedError as error:
+            lines.append((label, str(error)))
     if as_json:
-        render.show_json(record(loaded, calibration))
+        render.show_json(record(loaded, found))
     else:
-        words = describe(calibration) if calibration else missing
-        render.show_facts(f"run: {loaded.path}", [*facts(loaded), ("calibration", words)])
+        render.show_facts(f"run: {loaded.path}", [*facts(loaded), *lines])
         reading = loaded.manifest.data.reading
         if reading is not None and reading.columns:
-            lines = [[column.name, str(column)] for column in reading.columns]
-            render.show_table("columns", ["name", "read as"], lines, words=(0, 1))
+            read = [[column.name, str(column)] for column in reading.columns]
+            render.show_table("columns", ["name", "read as"], read, words=(0, 1))
 
 
-def record(run: "Run", calibration: "Calibration | None") -> dict[str, Any]:
+def record(run: "Run", calibrations: "dict[str, Calibration]") -> dict[str, Any]:
     """Everything, as plain values."""
     from dataclasses import asdict
 
-    stored = None
-    if calibration is not None:
-        stored = {k: v for k, v in vars(calibration).items() if k != "scores"}
-        stored["n"] = calibration.n
+    from nice_anomaly.cli import thresholds
+    from nice_anomaly.run import DEFAULT
+
+    stored = {name: thresholds.record(found) for name, found in calibrations.items()}
     return {
         **asdict(run.manifest),
         "settings": run.manifest.settings.model_dump(),
         "run": str(run.path),
         "parameters": run.flow.parameter_count,
-        "calibration": stored,
+        "calibration": stored.get(DEFAULT),
+        "calibrations": stored,
     }
 
 
@@ -82,8 +88,11 @@ def facts(run: "Run") -> list[tuple[str, str]]:
 
 
 def describe(calibration: "Calibration") -> str:
-    """A calibration in a sentence."""
+    """A calibration in a line."""
+    from nice_anomaly.cli import promise
+
+    groups = f", {len(calibration.groups)} groups" if calibration.groups else ""
     return (
-        f"{calibration.rule}: mean {calibration.mean:,.2f} - {calibration.k:g} × "
-        f"{calibration.std:,.2f} = {calibration.threshold:,.2f} nats, n = {calibration.n:,}"
+        f"{promise.name(calibration)}: {promise.thresholds(calibration)}, "
+        f"n = {calibration.n:,}{groups}"
     )

@@ -46,6 +46,14 @@ AnomalyValueOption = Annotated[
         "--anomaly-value", metavar="V", help="What the label of an anomaly is; repeatable."
     ),
 ]
+GroupColumnOption = Annotated[
+    str | None,
+    typer.Option(
+        "--group-column",
+        metavar="NAME",
+        help="A threshold for each value of this column; folder for images, class for built-ins.",
+    ),
+]
 SkipOption = Annotated[
     bool,
     typer.Option("--skip-unreadable", help="Go on without what cannot be read, and count it."),

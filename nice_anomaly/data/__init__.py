@@ -1,9 +1,10 @@
 """Data: what comes in, from where, and which part of it may be used for what."""
 
-from nice_anomaly.data.builtin import BUILTIN, builtin, evaluation_part, training_part
-from nice_anomaly.data.dataset import Dataset, Kind, Layout
+from nice_anomaly.data.builtin import BUILTIN, builtin, classes, evaluation_part, training_part
+from nice_anomaly.data.dataset import Dataset, Kind, Layout, row_hashes
 from nice_anomaly.data.images import ImageForm
 from nice_anomaly.data.inputs import (
+    FOLDER,
     Batch,
     Inputs,
     Reading,
@@ -18,6 +19,7 @@ from nice_anomaly.data.tables import Column
 
 __all__ = [
     "BUILTIN",
+    "FOLDER",
     "Batch",
     "Column",
     "Dataset",
@@ -33,11 +35,13 @@ __all__ = [
     "Wishes",
     "batches",
     "builtin",
+    "classes",
     "evaluation_part",
     "learn",
     "recall",
     "recognise",
     "refuse_unreadable",
+    "row_hashes",
     "split",
     "training_part",
     "unwatched",

@@ -6,16 +6,21 @@ from pathlib import Path
 
 from nice_anomaly.data import idx_sets, sklearn_sets
 from nice_anomaly.data.dataset import Dataset, Layout, Part
+from nice_anomaly.data.idx_sets import IdxSet
 from nice_anomaly.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """What a built-in set is called, looks like, and how one part of it is read."""
+    """What a built-in set is called, looks like, and how one part of it is read.
+
+    ``classes`` reads what each of its samples shows, where that is known.
+    """
 
     description: str
     layout: Layout
     load: Callable[[Part, Path], Dataset]
+    classes: Callable[[Part, Path], list[str]] | None = None
     trainable: bool = True
 
 
@@ -23,14 +28,19 @@ def _shipped(load: Callable[[Part], Dataset]) -> Callable[[Part, Path], Dataset]
     return lambda part, _: load(part)
 
 
-GREY_28 = Layout("image", (28, 28), 256)
+def _published(description: str, source: IdxSet) -> BuiltIn:
+    return BuiltIn(description, Layout("image", (28, 28), 256), source.load, source.classes)
+
 
 BUILTIN: dict[str, BuiltIn] = {
-    "mnist": BuiltIn("handwritten digits", GREY_28, idx_sets.MNIST.load),
-    "kmnist": BuiltIn("cursive Japanese characters", GREY_28, idx_sets.KMNIST.load),
-    "fashion": BuiltIn("photographs of clothes", GREY_28, idx_sets.FASHION.load),
+    "mnist": _published("handwritten digits", idx_sets.MNIST),
+    "kmnist": _published("cursive Japanese characters", idx_sets.KMNIST),
+    "fashion": _published("photographs of clothes", idx_sets.FASHION),
     "digits": BuiltIn(
-        "small handwritten digits", sklearn_sets.DIGITS, _shipped(sklearn_sets.digits)
+        "small handwritten digits",
+        sklearn_sets.DIGITS,
+        _shipped(sklearn_sets.digits),
+        lambda part, _: sklearn_sets.digit_classes(part),
     ),
     "photos": BuiltIn(
         "patches of two photographs", sklearn_sets.DIGITS, _shipped(sklearn_sets.photos)
@@ -79,3 +89,17 @@ def evaluation_part(name: str, root: Path) -> Dataset:
         DataError: the files are missing or damaged.
     """
     return builtin(name).load("test", root)
+
+
+def classes(name: str, part: Part, root: Path) -> list[str]:
+    """What each sample of one part of a built-in set shows, ``[n]``.
+
+    Raises:
+        ConfigError: no such set, or one without classes.
+        DataError: the files are missing or damaged.
+    """
+    read = builtin(name).classes
+    if read is None:
+        known = ", ".join(other for other, found in BUILTIN.items() if found.classes)
+        raise ConfigError(f"'{name}' has no classes to group by; {known} have.")
+    return read(part, root)

@@ -66,8 +66,27 @@ class Dataset:
         return len(self.values)
 
     @property
+    def row_hashes(self) -> NDArray[np.int64]:
+        """One number a sample, ``[n]``: equal samples have equal ones, others practically never."""
+        return row_hashes(self.values)
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 over the values and their layout: the same data, the same string."""
         digest = hashlib.sha256(f"{self.layout}|{self.values.dtype}|{len(self)}".encode())
         digest.update(np.ascontiguousarray(self.values).data)
         return digest.hexdigest()
+
+
+def row_hashes(values: NDArray[np.uint8] | NDArray[np.float64]) -> NDArray[np.int64]:
+    """The first 8 bytes of the BLAKE2b digest of every row of ``values`` ``[n, d]``.
+
+    >>> a, b, c = row_hashes(np.array([[1.0, 2.0], [1.0, 2.5], [1.0, 2.0]]))
+    >>> bool(a == b), bool(a == c)
+    (False, True)
+    """
+    rows = np.ascontiguousarray(values)
+    if not len(rows):
+        return np.empty(0, dtype=np.int64)
+    digests = b"".join(hashlib.blake2b(row.data, digest_size=8).digest() for row in rows)
+    return np.frombuffer(digests, dtype="<i8").astype(np.int64)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from nice_anomaly.data.dataset import Dataset, Layout, Part
 from nice_anomaly.data.download import check_md5, fetch_gzip, file_digest, unpack
-from nice_anomaly.data.idx import read_images
+from nice_anomaly.data.idx import read_images, read_labels
 from nice_anomaly.errors import DataError
 
 FILES: dict[Part, str] = {"train": "train-images-idx3-ubyte", "test": "t10k-images-idx3-ubyte"}
+LABELS: dict[Part, str] = {"train": "train-labels-idx1-ubyte", "test": "t10k-labels-idx1-ubyte"}
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,7 @@ class IdxSet:
         Raises:
             DataError: not there and no download, truncated, wrong magic, wrong checksum.
         """
-        path = root / self.torchvision_class / "raw" / FILES[part]
-        if not path.exists():
-            self._obtain(path, part)
+        path = self._file(root, FILES[part])
         images = read_images(path)
         expected = self.sha256.get(part)
         if expected is not None and file_digest(path, "sha256") != expected:
@@ -39,11 +38,25 @@ class IdxSet:
             )
         return Dataset(self.name, Layout("image", (28, 28), 256), images)
 
-    def _obtain(self, path: Path, part: Part) -> None:
+    def classes(self, part: Part, root: Path) -> list[str]:
+        """What each image of one part shows, as the digit of its label file.
+
+        Raises:
+            DataError: as for ``load``.
+        """
+        return [str(label) for label in read_labels(self._file(root, LABELS[part]))]
+
+    def _file(self, root: Path, name: str) -> Path:
+        path = root / self.torchvision_class / "raw" / name
+        if not path.exists():
+            self._obtain(path)
+        return path
+
+    def _obtain(self, path: Path) -> None:
         import torchvision.datasets as published
 
         source = getattr(published, self.torchvision_class)
-        filename = f"{FILES[part]}.gz"
+        filename = f"{path.name}.gz"
         md5 = dict(source.resources)[filename]
         local = path.with_name(filename)
         if local.exists():

@@ -17,12 +17,13 @@ from nice_anomaly.data import arrays, images
 from nice_anomaly.data.dataset import Kind, Layout
 from nice_anomaly.data.images import ImageForm
 from nice_anomaly.data.tables import Chunk, Column, encode, is_table_file, open_tables
-from nice_anomaly.data.tables.cells import words
+from nice_anomaly.data.tables.cells import Cells, words
 from nice_anomaly.data.tables.files import STDIN
 from nice_anomaly.errors import DataError
 
 ROWS = 8_192  # of a table at a time
 IMAGES = 512  # image files at a time
+FOLDER = "folder"  # as a group of images: the folder they lie in
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Inputs:
 class Reading:
     """How input becomes rows of numbers: the form of images, or the columns of a table.
 
-    ``anomaly_values`` are the values of ``label_column`` that mean anomaly.
+    ``anomaly_values`` are the values of ``label_column`` that mean anomaly. ``group_column`` names
+    what the sample belongs to, for images ``FOLDER``.
     """
 
     form: ImageForm | None = None
@@ -48,6 +50,7 @@ class Reading:
     id_column: str | None = None
     label_column: str | None = None
     anomaly_values: tuple[str, ...] = ()
+    group_column: str | None = None
 
     @property
     def layout(self) -> Layout:
@@ -80,7 +83,8 @@ class Batch:
     """Consecutive samples: ``values`` ``[m, d]`` in input order, whatever could be read or not.
 
     ``faults`` says which cannot be read and why, ``notes`` what is odd about others, both by
-    place in the batch. ``truth`` is there where the input has labels.
+    place in the batch. ``truth`` is there where the input has labels, ``groups`` ``[m]`` where
+    the reading asks for them; None is a sample that belongs nowhere.
     """
 
     ids: list[str]
@@ -88,6 +92,7 @@ class Batch:
     faults: dict[int, str] = field(default_factory=dict)
     notes: dict[int, str] = field(default_factory=dict)
     truth: Truth | None = None
+    groups: list[str | None] | None = None
 
 
 def recognise(arguments: Sequence[str]) -> Inputs:
@@ -156,11 +161,17 @@ def _file_batches(inputs: Inputs, reading: Reading) -> Iterator[Batch]:
     for first in range(0, len(inputs.files), IMAGES):
         files = inputs.files[first : first + IMAGES]
         values, faults = images.decode(files, reading.form)
-        yield Batch([readable(file, inputs.root) for file in files], values, faults)
+        ids = [readable(file, inputs.root) for file in files]
+        groups = None
+        if reading.group_column is not None:
+            groups = [_folder_of(file, inputs.root) for file in files]
+        yield Batch(ids, values, faults, groups=groups)
 
 
 def _array_batches(inputs: Inputs, reading: Reading) -> Iterator[Batch]:
     assert reading.form is not None
+    if reading.group_column is not None:
+        raise DataError(f"{inputs.name} is an array of images: it has no groups to tell apart.")
     for file in inputs.files:
         array, _ = arrays.open_array(file)
         prefix = f"{readable(file)}:" if len(inputs.files) > 1 else ""
@@ -183,18 +194,30 @@ def table_batch(chunk: Chunk, reading: Reading, start: int, *, many: bool) -> Ba
     prefix = f"{readable(chunk.file)}:" if many else ""
     ids = [f"{prefix}{row}" for row in range(start, start + chunk.rows)]
     if reading.id_column is not None:
-        if reading.id_column not in chunk.columns:
-            raise DataError(
-                f"{chunk.file} has no column '{reading.id_column}' for --id-column. It has: "
-                f"{', '.join(list(chunk.columns)[:12])}."
-            )
-        named = chunk.columns[reading.id_column]
+        named = column_for("--id-column", reading.id_column, chunk)
         if named.dtype.kind != "O":
             named = words(named)
         ids = [name or number for number, name in zip(ids, named, strict=True)]
     faults = {**encoded.faults, **chunk.faults}
     notes = {row: note for row, note in encoded.notes.items() if row not in faults}
-    return Batch(ids, encoded.values, faults, notes, truth(chunk, reading))
+    groups = None
+    if reading.group_column is not None:
+        groups = words(column_for("--group-column", reading.group_column, chunk)).tolist()
+    return Batch(ids, encoded.values, faults, notes, truth(chunk, reading), groups)
+
+
+def column_for(option: str, name: str, chunk: Chunk) -> Cells:
+    """The column that an option names.
+
+    Raises:
+        DataError: it is not there.
+    """
+    if name not in chunk.columns:
+        raise DataError(
+            f"{chunk.file} has no column '{name}' for {option}. It has: "
+            f"{', '.join(list(chunk.columns)[:12])}."
+        )
+    return chunk.columns[name]
 
 
 def truth(chunk: Chunk, reading: Reading) -> Truth | None:
@@ -236,6 +259,14 @@ def readable(file: Path, root: Path | None = None) -> str:
     """A file name as text; bytes that are no UTF-8 are written as escapes."""
     path = file.relative_to(root) if root is not None else file
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _folder_of(file: Path, root: Path | None) -> str | None:
+    """The first folder below the root, or without one the folder that holds the file."""
+    if root is None:
+        return readable(Path(file.parent.name)) if file.parent.name else None
+    parts = file.relative_to(root).parts
+    return readable(Path(parts[0])) if len(parts) > 1 else None
 
 
 def _expand(argument: str) -> list[Path]:

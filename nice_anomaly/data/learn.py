@@ -23,6 +23,7 @@ from nice_anomaly.data.inputs import (
     Reading,
     Truth,
     batches,
+    column_for,
     refuse_unreadable,
     table_batch,
     truth,
@@ -33,6 +34,7 @@ from nice_anomaly.data.tables import Chunk, Column, learn_columns, open_tables
 from nice_anomaly.data.tables.cells import Cells, words
 from nice_anomaly.errors import DataError
 
+Groups = NDArray[np.object_]
 Watch = Callable[[int, int | None], None]  # samples read, of how many if that is known
 
 LARGEST = 1e30
@@ -58,7 +60,8 @@ class Material:
 
     ``total`` counts all samples of the input, ``anomalies`` those that a label kept out,
     ``unlabelled`` those without one and ``unreadable`` those that could not be read; ``labels``
-    are the values of the label column. A built-in set needs no ``reading``.
+    are the values of the label column. A built-in set needs no ``reading``. ``groups`` ``[n]``
+    are there where the reading asks for them.
     """
 
     dataset: Dataset
@@ -69,6 +72,7 @@ class Material:
     unlabelled: int = 0
     unreadable: int = 0
     labels: tuple[str, ...] = ()
+    groups: Groups | None = None
 
 
 def unwatched(done: int, total: int | None) -> None:
@@ -127,20 +131,25 @@ def _images(
     if images.is_image_file(inputs.files[0]):
         places = _choose(total, settings.rows, seed)
         chosen = replace(inputs, files=tuple(inputs.files[place] for place in places))
-    values, faults = [], 0
+    values, groups, faults = [], [], 0
     for batch in batches(chosen, reading):
         if not wishes.skip_unreadable:
             refuse_unreadable(batch.faults, batch.ids.__getitem__)
         faults += len(batch.faults)
+        named = np.array(batch.groups or [None] * len(batch.ids), dtype=object)
+        groups.append(np.delete(named, list(batch.faults)))
         values.append(np.delete(batch.values, list(batch.faults), axis=0))
         watch(sum(map(len, values)) + faults, len(chosen.files) if len(chosen.files) > 1 else None)
     rows: NDArray[np.uint8] = np.concatenate(values)
+    belong = np.concatenate(groups)
     if chosen is inputs:
         total = len(rows) + faults
-        rows = rows[_choose(len(rows), settings.rows, seed)]
+        places = _choose(len(rows), settings.rows, seed)
+        rows, belong = rows[places], belong[places]
     parts = _split(len(rows), settings, seed, inputs.name)
     dataset = _varied(Dataset(inputs.name, reading.layout, rows))
-    return Material(dataset, parts, reading, total, unreadable=faults)
+    grouped = None if reading.group_column is None else belong
+    return Material(dataset, parts, reading, total, unreadable=faults, groups=grouped)
 
 
 def _array_form(inputs: Inputs, wishes: Wishes) -> ImageForm | None:
@@ -201,7 +210,8 @@ def _table(
     good = np.setdiff1d(np.arange(n), list(faults))
     dataset = _varied(Dataset(inputs.name, known.layout, batch.values[good]))
     parts, names = _without(parts, good), tuple(sorted(labels))
-    return Material(dataset, parts, known, total, anomalies, unlabelled, spoiled, names)
+    groups = None if batch.groups is None else np.array(batch.groups, dtype=object)[good]
+    return Material(dataset, parts, known, total, anomalies, unlabelled, spoiled, names, groups)
 
 
 def _varied(dataset: Dataset) -> Dataset:
@@ -242,12 +252,9 @@ def _learn(table: dict[str, Cells], parts: Split, wishes: Wishes) -> tuple[Colum
 def _labels(chunk: Chunk, reading: Reading) -> Truth:
     if reading.label_column is None:
         return Truth(np.ones(chunk.rows, dtype=bool), np.zeros(chunk.rows, dtype=bool))
+    column_for("--label-column", reading.label_column, chunk)
     said = truth(chunk, reading)
-    if said is None:
-        raise DataError(
-            f"{chunk.file} has no column '{reading.label_column}' for --label-column. It has: "
-            f"{', '.join(list(chunk.columns)[:12])}."
-        )
+    assert said is not None
     return said
 
 

@@ -22,6 +22,13 @@ def digits(part: Part) -> Dataset:
     return Dataset("digits", DIGITS, _part(images, part, test=500))
 
 
+def digit_classes(part: Part) -> list[str]:
+    """The digit that each of them shows."""
+    from sklearn.datasets import load_digits
+
+    return [str(digit) for digit in _part(load_digits().target, part, test=500)]
+
+
 def photos(part: Part) -> Dataset:
     """8 × 8 patches of scikit-learn's two sample photographs, as grey as the digits.
 

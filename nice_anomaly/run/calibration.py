@@ -1,45 +1,76 @@
-"""The stored calibration: one file, bound to the weights that made its scores."""
+"""The stored calibrations: one file each, bound to the weights that made its scores.
+
+A run can hold several under different names: one for the night shift, one for the new camera.
+"""
 
 import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
-from nice_anomaly.calibrate import Calibration
-from nice_anomaly.errors import ArtifactError, NotCalibratedError
+from nice_anomaly.calibrate import RULES, Bounds, Calibration, Group
+from nice_anomaly.errors import ArtifactError, ConfigError, NotCalibratedError
 from nice_anomaly.files import write
 from nice_anomaly.run.folder import Run
 from nice_anomaly.run.stored import FORMAT, read_tensors
 
-CALIBRATION = "calibration.safetensors"
+DEFAULT = "default"
+SUFFIX = ".calibration.safetensors"
 
 
-def save_calibration(run: Run, calibration: Calibration) -> None:
-    """Write the calibration of a run in one file, or leave the previous one.
+def save_calibration(run: Run, calibration: Calibration, name: str = DEFAULT) -> None:
+    """Write a calibration of a run in one file, or leave the previous one of that name.
 
     Raises:
+        ConfigError: the name is none for a file.
         ArtifactError: the folder cannot be written.
     """
-    record = {key: value for key, value in vars(calibration).items() if key != "scores"}
+    every = (calibration.everyone, *calibration.groups)
+    record = {
+        "rule": calibration.rule.name,
+        "parameters": asdict(calibration.rule),  # type: ignore[call-overload]
+        "tail": calibration.tail,
+        "fingerprint": calibration.fingerprint,
+        "group_column": calibration.group_column,
+        "source": calibration.source,
+        "alone": calibration.alone,
+        "groups": [
+            {"name": group.name, "members": group.members, **asdict(group.bounds)}
+            for group in every
+        ],
+    }
     content = safetensors.torch.save(
-        {"scores": torch.from_numpy(calibration.scores)},
+        {str(place): torch.from_numpy(group.scores) for place, group in enumerate(every)},
         metadata={"format": str(FORMAT), "calibration": json.dumps(record)},
     )
-    write(run.path / CALIBRATION, content)
+    write(_file(run, name), content)
 
 
-def load_calibration(run: Run) -> Calibration:
-    """The calibration of a run, if it was made by the weights that are there now.
+def calibrations(run: Run) -> tuple[str, ...]:
+    """The names of all calibrations that a run holds, the default first."""
+    names = {file.name.removesuffix(SUFFIX) for file in run.path.glob(f"*{SUFFIX}")}
+    return tuple(sorted(names, key=lambda name: (name != DEFAULT, name)))
+
+
+def load_calibration(run: Run, name: str = DEFAULT) -> Calibration:
+    """A calibration of a run, if it was made by the weights that are there now.
 
     Raises:
-        NotCalibratedError: none yet, or one of other weights.
+        ConfigError: the name is none for a file.
+        NotCalibratedError: none of that name, or one of other weights.
         ArtifactError: the file is damaged or of a newer version.
     """
-    path = run.path / CALIBRATION
-    remedy = f"Run 'nice-anomaly calibrate --run {run.path}'."
+    path = _file(run, name)
+    naming = "" if name == DEFAULT else f" --name {name}"
+    remedy = f"Run 'nice-anomaly calibrate --run {run.path}{naming}'."
     if not path.is_file():
-        raise NotCalibratedError(f"the run {run.path} has no threshold yet. {remedy}")
+        raise NotCalibratedError(_absent(run, name) + remedy)
     try:
         tensors, metadata = read_tensors(path)
         if int(metadata["format"]) > FORMAT:
@@ -47,13 +78,54 @@ def load_calibration(run: Run) -> Calibration:
                 f"{path} was written by a newer version of nice-anomaly: upgrade with 'pip "
                 f"install --upgrade nice-anomaly', or calibrate again. {remedy}"
             )
-        record = json.loads(metadata["calibration"])
-        calibration = Calibration(**record, scores=tensors["scores"].numpy())
+        scores = [tensors[str(place)].numpy() for place in range(len(tensors))]
+        calibration = _restored(json.loads(metadata["calibration"]), scores)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path} is damaged: calibrate again. {remedy}") from error
     if calibration.fingerprint != run.manifest.fingerprint:
         raise NotCalibratedError(
-            f"the threshold in {run.path} was made with other weights: it says nothing about "
+            f"the threshold in {path} was made with other weights: it says nothing about "
             f"these. {remedy}"
         )
     return calibration
+
+
+def _restored(record: dict[str, Any], scores: list[np.ndarray[Any, Any]]) -> Calibration:
+    everyone, *groups = (
+        Group(
+            entry["name"],
+            tuple(entry["members"]),
+            Bounds(float(entry["low"]), float(entry["high"]), int(entry["rank"])),
+            own,
+        )
+        for entry, own in zip(record["groups"], scores, strict=True)
+    )
+    return Calibration(
+        rule=RULES[record["rule"]](**record["parameters"]),
+        tail=record["tail"],
+        fingerprint=record["fingerprint"],
+        everyone=everyone,
+        groups=tuple(groups),
+        alone=tuple(record["alone"]),
+        group_column=record["group_column"],
+        source=record["source"],
+    )
+
+
+def _absent(run: Run, name: str) -> str:
+    others = calibrations(run)
+    if not others:
+        return f"the run {run.path} has no threshold yet. "
+    wanted = "of its own name" if name == DEFAULT else f"named '{name}'"
+    return (
+        f"the run {run.path} has no calibration {wanted}; it has: {', '.join(others)} "
+        f"(--calibration NAME). "
+    )
+
+
+def _file(run: Run, name: str) -> Path:
+    if not re.fullmatch(r"[\w][\w.-]*", name):
+        raise ConfigError(
+            f"a calibration is named by letters, digits, dots and dashes, got '{name}'."
+        )
+    return run.path / f"{name}{SUFFIX}"

@@ -19,20 +19,29 @@ from nice_anomaly.run.manifest import MANIFEST, Manifest, load_manifest, save_ma
 from nice_anomaly.run.stored import damaged
 
 PREFIX = "preprocess."
+SEEN = "seen"
 
 
 @dataclass(frozen=True)
 class Run:
-    """A trained flow with all that is needed to use it; ``path`` is its folder."""
+    """A trained flow with all that is needed to use it; ``path`` is its folder.
+
+    ``seen`` has a hash of every sample that training or early stopping has used.
+    """
 
     path: Path
     manifest: Manifest
     flow: Flow
     preprocess: Preprocess
+    seen: Tensor
 
 
 def save_run(
-    path: Path, manifest: Manifest, weights: dict[str, Tensor], preprocess: Preprocess
+    path: Path,
+    manifest: Manifest,
+    weights: dict[str, Tensor],
+    preprocess: Preprocess,
+    seen: Tensor,
 ) -> None:
     """Write a run; its manifest gets the fingerprint of the weights. Old weights go last.
 
@@ -41,6 +50,7 @@ def save_run(
     """
     tensors = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
     tensors |= {PREFIX + name: tensor for name, tensor in preprocess.tensors()}
+    tensors[SEEN] = seen
     content = safetensors.torch.save(tensors)
     manifest = replace(manifest, fingerprint=hashlib.sha256(content).hexdigest())
     write(path / manifest.weights_file, content)
@@ -69,8 +79,9 @@ def load_run(path: Path) -> Run:
         tensors = safetensors.torch.load(content)
         names = [name for name in tensors if name.startswith(PREFIX)]
         stored = {name.removeprefix(PREFIX): tensors.pop(name) for name in names}
+        seen = tensors.pop(SEEN)
         flow.load_state_dict(tensors, assign=True)
         preprocess = Preprocess(**stored)
-    except (SafetensorError, RuntimeError, TypeError) as error:
+    except (SafetensorError, RuntimeError, TypeError, KeyError) as error:
         raise damaged(path, f"{file.name} does not fit the architecture") from error
-    return Run(path, manifest, flow, preprocess)
+    return Run(path, manifest, flow, preprocess, seen)

@@ -20,6 +20,7 @@ MANIFEST = "run.json"
 class DataRecord:
     """Which data the run learned from: enough to find the same held-out samples again.
 
+    ``repeated`` of the ``calibration`` samples have a twin among those that were learned from.
     ``inputs`` and ``reading`` are those of a user's own data.
     """
 
@@ -30,6 +31,7 @@ class DataRecord:
     early_stopping: int
     calibration: int
     fingerprint: str
+    repeated: int = 0
     inputs: tuple[str, ...] = ()
     reading: Reading | None = None
 

@@ -1,0 +1,121 @@
+"""``nice-anomaly plan``: how many normals a promise takes, and what those at hand can support."""
+
+from typing import Annotated, Any, Literal
+
+import typer
+
+from nice_anomaly.cli.options import JsonOption
+from nice_anomaly.errors import ConfigError
+
+RATES = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0001)
+STEPS = (1, 2, 5, 10, 20, 50, 100)  # ranks left out: the more, the closer to the claim
+
+
+def plan(
+    alpha: Annotated[
+        float | None, typer.Option("--alpha", help="The false-alarm rate to promise.")
+    ] = None,
+    n: Annotated[int | None, typer.Option("--n", help="The normals there are.")] = None,
+    confidence: Annotated[
+        float, typer.Option("--confidence", help="How surely it shall hold.")
+    ] = 0.95,
+    tail: Annotated[
+        Literal["low", "both"], typer.Option("--tail", help="both: what is too normal as well.")
+    ] = "low",
+    as_json: JsonOption = False,
+) -> None:
+    """Say how many held-out normals a false-alarm rate takes, or what so many can support.
+
+    Needs no run and no data.
+    """
+    if alpha is None and n is None:
+        raise ConfigError("give --alpha RATE, --n NORMALS, or both.")
+    if n is not None and n < 1:
+        raise ConfigError(f"--n takes a number of normal samples, at least 1, got {n}.")
+    from nice_anomaly.calibrate import Certified, ranks
+    from nice_anomaly.cli import render
+
+    Certified(0.5 if alpha is None else alpha, confidence)  # says what cannot be
+    sides = 2 if tail == "both" else 1
+    result: dict[str, Any] = {"alpha": alpha, "n": n, "confidence": confidence, "tail": tail}
+    if n is not None:
+        result["smallest_rate"] = ranks.smallest_rate(n, confidence, sides) if n >= sides else None
+    if alpha is not None:
+        result["needed"] = Certified(alpha, confidence).fewest(tail)
+        result["needed_on_average"] = ranks.fewest_conformal(alpha, sides)
+    if n is not None and alpha is not None:
+        result["k"] = sides * (ranks.certified_rank(n, alpha, confidence) // sides)
+    if as_json:
+        render.show_json(result)
+        return
+    render.show_facts("plan", facts(result))
+    if alpha is not None:
+        _show_sizes(alpha, confidence, sides)
+    if n is not None and alpha is None:
+        _show_rates(n, confidence, sides)
+
+
+def facts(result: dict[str, Any]) -> list[tuple[str, str]]:
+    """The answer in words."""
+    from nice_anomaly.calibrate.ranks import rounded_up
+    from nice_anomaly.cli.render import percent
+
+    sure = f"with {percent(result['confidence']).replace('.00', '')} confidence"
+    lines = []
+    if result["alpha"] is not None:
+        claim = f"at most {percent(result['alpha'])} false alarms"
+        lines += [
+            (f"{result['needed']:,} normals", f"are the fewest for {claim}, {sure}"),
+            (f"{result['needed_on_average']:,} normals", f"for {claim} on average (conformal)"),
+        ]
+    if result["n"] is not None:
+        n = f"{result['n']:,} normals"
+        if result["smallest_rate"] is None:
+            return [*lines, (n, "are too few for thresholds on both sides")]
+        least = percent(rounded_up(result["smallest_rate"]))
+        if result["alpha"] is None:
+            lines.append((n, f"can promise {least} false alarms at the least, {sure}"))
+        elif result["k"]:
+            lines.append((n, f"are enough: the {result['k']:,} most extreme are left out (k)"))
+        else:
+            lines.append((n, f"are too few; the least they can promise is {least}"))
+    return lines
+
+
+def _show_sizes(alpha: float, confidence: float, sides: int) -> None:
+    """How the price of the promise falls with n."""
+    from nice_anomaly.calibrate import ranks
+    from nice_anomaly.cli import render
+
+    sizes = [ranks.fewest_certified(alpha, confidence, sides * step) for step in STEPS]
+    lines = [
+        [f"{n:,}", f"{sides * step:,}", render.percent(ranks.true_rate(n, sides * step)[0])]
+        for n, step in zip(sizes, STEPS, strict=True)
+    ]
+    render.show_table(
+        f"more normals, less caution: what a claim of {render.percent(alpha)} costs",
+        ["normals", "k", "false alarms to expect"],
+        lines,
+        words=(),
+    )
+
+
+def _show_rates(n: int, confidence: float, sides: int) -> None:
+    """What n normals can promise."""
+    from nice_anomaly.calibrate import ranks
+    from nice_anomaly.cli import render
+
+    lines = []
+    for rate in RATES:
+        k = sides * (ranks.certified_rank(n, rate, confidence) // sides)
+        needed = ranks.fewest_certified(rate, confidence, sides)
+        expected = render.percent(ranks.true_rate(n, k)[0]) if k else "–"
+        lines.append(
+            [render.percent(rate), "yes" if k else f"no, {needed:,} needed", f"{k}", expected]
+        )
+    render.show_table(
+        f"what {n:,} normals can promise",
+        ["claim", "possible", "k", "false alarms to expect"],
+        lines,
+        words=(1,),
+    )

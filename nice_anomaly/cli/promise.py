@@ -1,0 +1,70 @@
+"""Promises: what a calibration claims and assumes, in words."""
+
+from nice_anomaly.calibrate import Calibration, Group
+from nice_anomaly.calibrate.ranks import true_rate
+from nice_anomaly.cli.render import percent, rate
+from nice_anomaly.metrics import Rate
+
+DRAWN = "new normals come as these came, independently, from the same source"
+
+
+def claim(calibration: Calibration) -> str:
+    """What the rule promises, in one line."""
+    rule, n = calibration.rule, calibration.n
+    where = " in every group" if calibration.groups else ""
+    each = ", each" if calibration.groups else ","
+    if rule.claimed_rate is None:
+        aims = {
+            "sigma": f"none: {calibration.k:g}σ from the mean is a habit",
+            "quantile": f"none: it aims at {_aim(calibration)} and can miss either way",
+        }
+        return aims.get(rule.name, "none: the threshold was chosen by hand")
+    if rule.confidence is None:
+        return f"at most {percent(rule.claimed_rate)} false alarms on average{where}"
+    k = "" if calibration.groups else f" (k = {calibration.everyone.bounds.ranks:,})"
+    return (
+        f"at most {percent(rule.claimed_rate)} false alarms{where}{each} with "
+        f"{percent(rule.confidence).replace('.00', '')} confidence, from {n:,} normals{k}"
+    )
+
+
+def assumption(calibration: Calibration) -> str:
+    """What the promise stands on, in one line."""
+    if calibration.rule.name == "sigma":
+        return "that scores are normally distributed; those of a flow are not"
+    if calibration.rule.name == "conformal":
+        return f"{DRAWN}; one calibration in two has a rate above the claim"
+    return DRAWN
+
+
+def thresholds(calibration: Calibration, group: Group | None = None) -> str:
+    """Where the line is, or the two lines."""
+    bounds = (group or calibration.everyone).bounds
+    low = f"{bounds.low:,.2f}"
+    return f"{low} nats" if calibration.tail == "low" else f"{low} to {bounds.high:,.2f} nats"
+
+
+def name(calibration: Calibration) -> str:
+    """The rule with its parameters, as short as it can be."""
+    rule, sides = calibration.rule, calibration.tail == "both"
+    how = {
+        "sigma": f"mean {'±' if sides else '-'} {calibration.k or 0:g}σ",
+        "certified": f"certified {percent(rule.claimed_rate or 0)}",
+        "conformal": f"conformal {percent(rule.claimed_rate or 0)}",
+        "quantile": f"quantile {_aim(calibration)}",
+        "manual": "by hand",
+    }
+    return how[rule.name]
+
+
+def rates(group: Group) -> tuple[str, str]:
+    """The false-alarm rate on the calibration samples, and the true one as far as n tells it."""
+    measured = Rate(group.flagged, group.n)
+    if not group.bounds.ranks:
+        return f"{rate(measured.value, measured.interval)} on these", ""
+    mean, interval = true_rate(group.n, group.bounds.ranks)
+    return f"{measured.count:,} of these {group.n:,}, by construction", rate(mean, interval)
+
+
+def _aim(calibration: Calibration) -> str:
+    return percent(getattr(calibration.rule, "alpha", 0.0))

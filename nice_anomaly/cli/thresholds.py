@@ -1,0 +1,143 @@
+"""Thresholds: what a calibration is, as JSON and for people."""
+
+from dataclasses import replace
+from statistics import NormalDist
+from typing import Any
+
+from nice_anomaly.calibrate import Calibration, Group, Sigma
+from nice_anomaly.calibrate.ranks import true_rate
+from nice_anomaly.cli import promise, render
+from nice_anomaly.metrics import Rate
+
+MOST_GROUPS = 40  # on the screen; --json has them all
+
+
+def record(calibration: Calibration) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    every = calibration.everyone
+    measured = Rate(every.flagged, every.n)
+    usual = _three_sigma(calibration)
+    mean, interval = true_rate(every.n, every.bounds.ranks)
+    rule = calibration.rule
+    return {
+        "rule": rule.name,
+        "tail": calibration.tail,
+        "threshold": _finite(calibration.threshold),
+        "ceiling": _finite(calibration.ceiling),
+        "n": calibration.n,
+        "mean": _finite(every.mean),
+        "std": _finite(every.std),
+        "claimed_rate": rule.claimed_rate,
+        "confidence": rule.confidence,
+        "k": calibration.k,
+        "alpha": getattr(rule, "alpha", None),
+        "source": calibration.source,
+        "fingerprint": calibration.fingerprint,
+        "nominal_rate": _nominal(calibration) if isinstance(rule, Sigma) else None,
+        "measured_rate": measured.value,
+        "measured_interval": list(measured.interval),
+        "expected_rate": mean if every.bounds.ranks else None,
+        "expected_interval": list(interval) if every.bounds.ranks else None,
+        "three_sigma": None
+        if usual is None
+        else {
+            "threshold": usual.bounds.low,
+            "nominal_rate": NormalDist().cdf(-3),
+            "measured_rate": Rate(usual.flagged, usual.n).value,
+            "measured_interval": list(Rate(usual.flagged, usual.n).interval),
+        },
+        "group_column": calibration.group_column,
+        "groups": [
+            {
+                "name": group.name,
+                "members": list(group.members),
+                "n": group.n,
+                "threshold": _finite(group.bounds.low),
+                "ceiling": _finite(group.bounds.high),
+                "measured_rate": Rate(group.flagged, group.n).value,
+                "measured_interval": list(Rate(group.flagged, group.n).interval),
+            }
+            for group in calibration.groups
+        ],
+    }
+
+
+def show(calibration: Calibration, title: str, kind: str, follow: str) -> None:
+    """The same for people."""
+    every = calibration.everyone
+    measured, expected = promise.rates(every)
+    facts = [
+        ("rule", promise.name(calibration)),
+        ("promises", promise.claim(calibration)),
+        ("assumes", promise.assumption(calibration)),
+        (kind, f"{calibration.n:,} of {calibration.source}"),
+        ("their scores", f"mean {every.mean:,.2f}, σ {every.std:,.2f} nats"),
+        ("threshold", promise.thresholds(calibration)),
+        ("false alarms, measured", measured),
+    ]
+    if expected:
+        facts.append(("false alarms, expected", f"{expected}, 95 % of cases in brackets"))
+    if isinstance(calibration.rule, Sigma):
+        nominal = render.percent(_nominal(calibration))
+        facts.append(("false alarms, nominal", f"{nominal} if scores were normal"))
+    usual = _three_sigma(calibration)
+    if usual is not None:
+        rate = Rate(usual.flagged, usual.n)
+        facts.append(
+            (
+                "mean - 3σ instead",
+                f"{usual.bounds.low:,.2f} nats, {render.rate(rate.value, rate.interval)} of these",
+            )
+        )
+    render.show_facts(title, [*facts, ("next", follow)])
+    if calibration.groups:
+        show_groups(calibration)
+
+
+def show_groups(calibration: Calibration) -> None:
+    """A line a group; which were merged, and which stay without a promise."""
+    lines = [
+        [group.name, f"{group.n:,}", promise.thresholds(calibration, group), _group_rate(group)]
+        for group in calibration.groups[:MOST_GROUPS]
+    ]
+    render.show_table(
+        f"by {calibration.group_column}", ["group", "normals", "threshold", "measured"], lines
+    )
+    more = len(calibration.groups) - MOST_GROUPS
+    if more > 0:
+        render.say(f"and {more:,} more groups")
+    for group in calibration.groups:
+        if len(group.members) > 1:
+            render.say(
+                f"too small for a threshold of their own, merged: {', '.join(group.members[:12])}"
+            )
+    if calibration.alone:
+        render.say(
+            f"too small, even together; they have the threshold of all and no promise of their "
+            f"own: {', '.join(calibration.alone[:12])}"
+        )
+
+
+def _group_rate(group: Group) -> str:
+    rate = Rate(group.flagged, group.n)
+    return render.rate(rate.value, rate.interval)
+
+
+def _three_sigma(calibration: Calibration) -> Group | None:
+    """What mean - 3σ would be on the same scores; None if that is the rule, or scores are -∞."""
+    every = calibration.everyone
+    if (calibration.rule == Sigma(3.0) and calibration.tail == "low") or not every.std < float(
+        "inf"
+    ):
+        return None
+    return replace(every, bounds=Sigma(3.0).bounds(every.scores, "low"))
+
+
+def _nominal(calibration: Calibration) -> float:
+    sides = 2 if calibration.tail == "both" else 1
+    return sides * NormalDist().cdf(-(calibration.k or 0.0))
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no infinities."""
+    return value if abs(value) < float("inf") else None

@@ -1,0 +1,27 @@
+"""Pipeline: the steps of train, calibrate and detect, put together once for command and scripts.
+
+Nothing here prints. Training and calibration reach data only through the training part.
+"""
+
+from nice_anomaly.pipeline.normals import Normals, fresh, held_out, held_out_log_likelihood
+from nice_anomaly.pipeline.scoring import (
+    evaluation_scores,
+    reading_of,
+    score_dataset,
+    score_inputs,
+)
+from nice_anomaly.pipeline.training import Job, prepare, versions
+
+__all__ = [
+    "Job",
+    "Normals",
+    "evaluation_scores",
+    "fresh",
+    "held_out",
+    "held_out_log_likelihood",
+    "prepare",
+    "reading_of",
+    "score_dataset",
+    "score_inputs",
+    "versions",
+]

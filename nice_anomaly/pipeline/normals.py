@@ -1,0 +1,273 @@
+"""Normals: scores of normal samples that the training of a run has not seen.
+
+What they must not be is checked here: the samples the run has learned from.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nice_anomaly.calibrate import Calibration, Rule, Tail, calibrate
+from nice_anomaly.data import (
+    Batch,
+    Dataset,
+    Material,
+    classes,
+    recognise,
+    refuse_unreadable,
+    row_hashes,
+)
+from nice_anomaly.detect import detect
+from nice_anomaly.errors import ConfigError, DataError
+from nice_anomaly.metrics import Rate, auroc
+from nice_anomaly.pipeline.scoring import reading_of, score_dataset, score_inputs
+from nice_anomaly.pipeline.training import normal_data
+from nice_anomaly.run import Run
+from nice_anomaly.score import Scores
+
+CLASS = "class"  # as a group of a built-in set: what a sample shows
+APART = 0.1
+COMPARED = 5_000  # samples of the other kind that scores are held beside
+
+
+_OVERFITTED = (
+    "the flow scores what it has learned higher than held-out normals ({}): it has learned some "
+    "samples by heart. The threshold rests on held-out normals alone, so what it promises for new "
+    "ones holds; on samples it was trained on it is conservative. What is lost is power: more data "
+    "or an earlier stop would help."
+)
+_DRIFTED = (
+    "these normals are less probable than those held out of the training ({}). The promise holds "
+    "for samples like these, and is conservative for samples like the training data; if these are "
+    "what normal looks like now, train on them."
+)
+_EASIER = (
+    "these normals are more probable than those held out of the training ({}). The promise holds "
+    "for samples like these only; for samples like the training data it is wrong: {} held-out ones "
+    "would be flagged."
+)
+
+
+@dataclass(frozen=True)
+class Normals:
+    """Scores ``[n]`` of normal samples, what they belong to, and how many did not count and why.
+
+    ``beside`` are scores to compare with: for held-out samples those of samples that were
+    learned, for fresh ones those of held-out ones; None where the data are gone.
+    """
+
+    run: Run
+    scores: Scores
+    source: str
+    fresh: bool
+    groups: Sequence[str | None] | None = None
+    group_column: str | None = None
+    left_out: dict[str, int] = field(default_factory=dict)
+    repeated: int = 0
+    beside: Scores | None = None
+
+    def remark(self, calibration: Calibration) -> str | None:
+        """What these scores beside the others say of the promise; None if they hardly differ.
+
+        They differ if one of the others scores higher than one of these with a probability that
+        is ``APART`` from ½ and more, and not by chance.
+        """
+        if self.beside is None:
+            return None
+        n, m = len(self.scores), len(self.beside)
+        higher = auroc(self.beside, self.scores)
+        chance = 4 * math.sqrt((1 / n + 1 / m) / 12)
+        if abs(higher - 0.5) < max(APART, chance):
+            return None
+        medians = f"median {np.median(self.scores):,.1f} against {np.median(self.beside):,.1f} nats"
+        if not self.fresh:
+            return _OVERFITTED.format(medians) if higher > 0.5 else None
+        if higher > 0.5:
+            return _DRIFTED.format(medians)
+        flagged = Rate(int(detect(self.beside, calibration).flagged.sum()), m)
+        return _EASIER.format(medians, f"{flagged.count:,} of {m:,}")
+
+    def calibrate(self, rule: Rule, tail: Tail = "low") -> Calibration:
+        """Thresholds from these scores; see ``nice_anomaly.calibrate.calibrate``."""
+        return calibrate(
+            self.scores,
+            rule,
+            tail=tail,
+            fingerprint=self.run.manifest.fingerprint,
+            groups=self.groups,
+            group_column=self.group_column,
+            source=self.source,
+        )
+
+
+def held_out(
+    run: Run, root: Path, device: str = "auto", *, group_column: str | None = None
+) -> Normals:
+    """The part of a run's own data that was kept from fitting and from early stopping.
+
+    Raises:
+        ConfigError: the data have no such groups.
+        DataError: the data are missing, damaged, or not those of the training.
+    """
+    material = _own_data(run, root, group_column)
+    places, fit = material.split.calibration, material.split.fit
+    some = fit[:: max(1, len(fit) // COMPARED)]
+    groups = None
+    if group_column is not None:
+        every = _groups(run, material, group_column, root)
+        groups = [every[place] for place in places]
+    return Normals(
+        run,
+        score_dataset(run, _part(material, places), device),
+        material.dataset.name,
+        fresh=False,
+        groups=groups,
+        group_column=group_column,
+        beside=score_dataset(run, _part(material, some), device),
+    )
+
+
+def fresh(
+    run: Run,
+    inputs: Sequence[str],
+    root: Path,
+    device: str = "auto",
+    *,
+    group_column: str | None = None,
+    skip_unreadable: bool = False,
+) -> Normals:
+    """A user's new normals, which training has never met; labelled anomalies do not count.
+
+    Raises:
+        ConfigError: images that should be grouped by a column.
+        DataError: they are what the run was trained on, do not fit it, or cannot be read.
+    """
+    found = recognise(inputs)
+    kept: list[Scores] = []
+    groups: list[str | None] = []
+    left_out = {"unreadable": 0, "labelled anomalies": 0, "without a label": 0}
+    again, first = 0, ""
+    seen = run.seen.numpy()
+    for batch, scores in score_inputs(run, found, device, reading_of(run, group_column)):
+        if not skip_unreadable:
+            refuse_unreadable(batch.faults, batch.ids.__getitem__)
+        normal = _normal(batch, scores, left_out)
+        twins = np.flatnonzero(normal & _among(row_hashes(batch.values), seen))
+        if len(twins) and not again:
+            first = batch.ids[twins[0]]
+        again += len(twins)
+        kept.append(scores[normal])
+        if batch.groups is not None:
+            groups += [name for name, good in zip(batch.groups, normal, strict=True) if good]
+    result = Normals(
+        run,
+        np.concatenate(kept),
+        found.name,
+        fresh=True,
+        groups=groups if group_column is not None else None,
+        group_column=group_column,
+        left_out=left_out,
+        repeated=again,
+        beside=_own_scores(run, root, device),
+    )
+    _refuse_learned(result, first)
+    return result
+
+
+def held_out_log_likelihood(run: Run, root: Path, device: str = "auto") -> float:
+    """Mean over the calibration part, one random dequantisation, in nats.
+
+    Raises:
+        DataError: the data are missing, damaged, or not those of the training.
+    """
+    material = _own_data(run, root)
+    part = _part(material, material.split.calibration)
+    return float(score_dataset(run, part, device, noise_seed=0).mean())
+
+
+def _normal(batch: Batch, scores: Scores, left_out: dict[str, int]) -> NDArray[np.bool_]:
+    """Which samples of a batch count as normal; the others are added to ``left_out``."""
+    normal = ~np.isnan(scores)
+    left_out["unreadable"] += len(batch.faults)
+    if batch.truth is not None:
+        anomalous = batch.truth.anomalous & normal
+        left_out["labelled anomalies"] += int(anomalous.sum())
+        left_out["without a label"] += int((normal & ~anomalous & ~batch.truth.normal).sum())
+        normal &= batch.truth.normal
+    return normal
+
+
+def _among(hashes: NDArray[np.int64], seen: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which hashes are in ``seen``, which is sorted."""
+    places = np.searchsorted(seen, hashes)
+    found: NDArray[np.bool_] = seen[np.minimum(places, len(seen) - 1)] == hashes
+    return found
+
+
+def _refuse_learned(normals: Normals, first: str) -> None:
+    """Refuse samples that were learned from, unless twins are as usual as in the run's own data.
+
+    In a table of few levels new rows do equal old ones; then held-out rows did too.
+    """
+    own = normals.run.manifest.data
+    n = len(normals.scores)
+    if not n or not normals.repeated:
+        return
+    usual = Rate(own.repeated, own.calibration).interval[1] if own.calibration else 0.0
+    if Rate(normals.repeated, n).interval[0] > usual or normals.repeated == n:
+        raise DataError(
+            f"{normals.repeated:,} of {n:,} normals in {normals.source} are among those that the "
+            f"run {normals.run.path} has learned from, the first is {first}: their scores are too "
+            f"good to set a threshold from. Leave them out, or leave --input away: then the part "
+            f"held out of the training data is used."
+        )
+
+
+def _own_scores(run: Run, root: Path, device: str) -> Scores | None:
+    """Scores of the run's own held-out part, if its data are still there."""
+    try:
+        material = _own_data(run, root)
+        return score_dataset(run, _part(material, material.split.calibration[:COMPARED]), device)
+    except (DataError, ConfigError):
+        return None
+
+
+def _own_data(run: Run, root: Path, group_column: str | None = None) -> Material:
+    data = run.manifest.data
+    reading = data.reading
+    if reading is not None:
+        reading = reading_of(run, group_column)
+    material = normal_data(run.manifest.settings, root, data.inputs, reading)
+    if material.dataset.fingerprint != data.fingerprint:
+        where = f"--input {data.name}" if data.inputs else f"the '{data.name}' data in {root}"
+        remedy = (
+            "Give fresh normals with 'nice-anomaly calibrate --input'"
+            if data.inputs
+            else "Name the folder it was trained from with --data-root"
+        )
+        raise DataError(
+            f"{where} are not the data that the run {run.path} was trained on: its held-out part "
+            f"cannot be found again. {remedy}, or train again."
+        )
+    return material
+
+
+def _groups(
+    run: Run, material: Material, group_column: str, root: Path
+) -> NDArray[np.object_] | list[str]:
+    if material.groups is not None:
+        return material.groups
+    if group_column != CLASS:
+        raise ConfigError(
+            f"a built-in set has no column '{group_column}': '--group-column {CLASS}' groups its "
+            f"samples by what they show."
+        )
+    return classes(run.manifest.data.name, "train", root)
+
+
+def _part(material: Material, places: NDArray[np.int64]) -> Dataset:
+    return replace(material.dataset, values=material.dataset.values[places])

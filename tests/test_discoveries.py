@@ -1,0 +1,93 @@
+"""Discoveries: the known procedures, and the rate they promise."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import false_discovery_control
+
+from nice_anomaly.calibrate import Sigma, Tail, calibrate
+from nice_anomaly.detect import detect
+from nice_anomaly.discoveries import Discoveries, Method, at_level
+from nice_anomaly.errors import ConfigError
+
+
+@pytest.mark.parametrize("method", ["bh", "by"])
+@pytest.mark.parametrize("fdr", [0.01, 0.05, 0.3])
+def test_it_flags_what_scipy_flags(method: Method, fdr: float) -> None:
+    """On 200 batches of p-values i / (n + 1) with many ties, some of them very small."""
+    rng = np.random.default_rng(0)
+    flagged = 0
+    for _ in range(200):
+        n, m = rng.integers(5, 2_000), rng.integers(1, 300)
+        p = rng.integers(1, n + 2, m) / (n + 1)
+        p[: rng.integers(0, m + 1)] = 1 / (n + 1)
+        found = p <= Discoveries(fdr, method).level(p)
+        assert (found == (false_discovery_control(p, method=method) <= fdr)).all()
+        flagged += found.sum()
+    assert flagged
+
+
+def test_nothing_is_flagged_where_nothing_is_odd_or_there() -> None:
+    assert Discoveries(0.1).level(np.array([0.5, 0.9])) == 0
+    assert Discoveries(0.1).level(np.array([])) == 0
+
+
+@pytest.mark.parametrize("tail", ["low", "both"])
+def test_thresholds_say_the_same_as_the_level(tail: Tail) -> None:
+    """Flagged below the moved thresholds is flagged up to the level, in every group."""
+    rng = np.random.default_rng(0)
+    groups = ["a"] * 300 + ["b"] * 100 + [None] * 100
+    for _ in range(50):
+        scores = np.round(rng.normal(size=500), 1)
+        new = np.round(rng.normal(size=500) * rng.choice([1, 3], 500), 1)
+        calibration = calibrate(scores, Sigma(), tail=tail, groups=groups)
+        p = detect(new, calibration, groups).p_value
+        rule = Discoveries(0.2)
+        level = rule.level(p)
+        moved = at_level(calibration, rule, level)
+        assert (detect(new, moved, groups).flagged == (p <= level)).all()
+
+
+@pytest.mark.parametrize("method", ["bh", "by"])
+@pytest.mark.parametrize("tail", ["low", "both"])
+def test_the_share_of_false_alarms_among_the_flagged_is_as_promised(
+    method: Method, tail: Tail
+) -> None:
+    """1,000 batches of 100 with 20 anomalies, each with 500 calibration scores of its own."""
+    rng = np.random.default_rng(0)
+    fdr, shares, found = 0.2, [], []
+    rule = Discoveries(fdr, method)
+    for _ in range(1_000):
+        calibration = calibrate(rng.normal(size=500), Sigma(), tail=tail)
+        odd = rng.normal(-3, 1, 20) * rng.choice([1, -1] if tail == "both" else [1], 20)
+        new = np.concatenate([rng.normal(size=80), odd])
+        p = detect(new, calibration).p_value
+        flagged = p <= rule.level(p)
+        shares.append(flagged[:80].sum() / max(1, flagged.sum()))
+        found.append(flagged[80:].mean())
+    assert np.mean(shares) < fdr + 3 * np.std(shares) / math.sqrt(1_000)
+    assert np.mean(found) > (0.5 if method == "bh" else 0.2)  # it is not by flagging nothing
+    if (method, tail) == ("bh", "low"):
+        assert abs(np.mean(shares) - 0.8 * fdr) < 0.02  # BH is exact: q times the share of normals
+
+
+@pytest.mark.parametrize("method", ["bh", "by"])
+@pytest.mark.parametrize(("n", "m"), [(99, 10), (99, 50), (1_000, 10_000), (50, 500)])
+def test_the_fewest_discoveries_are_the_fewest(method: Method, n: int, m: int) -> None:
+    """That many samples more extreme than all n are flagged; one less is not."""
+    rule = Discoveries(0.05, method)
+    fewest = rule.fewest(1 / (n + 1), m)
+    for count, expected in ((fewest, True), (fewest - 1, False)):
+        if 0 < count <= m:
+            p = np.ones(m)
+            p[:count] = 1 / (n + 1)
+            assert (rule.level(p) > 0) == expected
+    if fewest > m:
+        assert rule.level(np.full(m, 1 / (n + 1))) == 0
+
+
+@pytest.mark.parametrize("fdr", [0.0, 1.0, -1.0, math.nan])
+def test_a_share_is_a_share(fdr: float) -> None:
+    with pytest.raises(ConfigError, match="--fdr takes a share between 0 and 1"):
+        Discoveries(fdr)
