@@ -12,7 +12,9 @@ from conftest import Command
 from PIL import Image
 
 from nice_anomaly import pipeline
+from nice_anomaly.calibrate import Certified, calibrate
 from nice_anomaly.data import evaluation_part
+from nice_anomaly.detect import detect
 from nice_anomaly.run import Run, load_run
 
 HERE = Path(__file__).parent.parent
@@ -68,6 +70,58 @@ def test_digits_pass_and_characters_are_flagged(command: Command, real_data: Pat
     assert digits["error_rate"] < 0.02
     assert characters["error_rate"] < 0.01
     assert clothes["error_rate"] < 0.01
+
+
+def test_a_certified_rate_is_seldom_exceeded_by_real_digits(
+    command: Command, run: Run, real_data: Path
+) -> None:
+    """20 random halves of 20,000 unseen digits: one calibrates, the other is counted.
+
+    The claim may fail in 5 % of them; more than 3 of 20 would be a surprise of 1.6 %.
+    """
+    held_out = pipeline.held_out(run, real_data).scores
+    scores = np.concatenate([held_out, pipeline.evaluation_scores(run, "mnist", real_data)])
+    rng, exceeded = np.random.default_rng(0), 0
+    for _ in range(20):
+        rng.shuffle(scores)
+        calibration = calibrate(scores[:10_000], Certified(0.01))
+        assert calibration.k == 84
+        exceeded += int(detect(scores[10_000:], calibration).flagged.sum() > 100)
+    assert exceeded <= 3
+    root = ("--data-root", real_data)
+    assert command("calibrate", "--alpha", "0.01", "--name", "one", *root).code == 0
+    for name in ("mnist", "kmnist"):
+        done = command("detect", "--dataset", name, "--calibration", "one", "--json", *root)
+        assert json.loads(done.out)["interval"][0] < 0.01
+
+
+@pytest.mark.usefixtures("inside")
+def test_a_blank_image_is_too_normal(command: Command, real_data: Path) -> None:
+    blank = Image.new("L", (28, 28))
+    Path("frames").mkdir()
+    blank.save("frames/stuck.png")
+    for tail, flagged in (("low", 0), ("both", 1)):
+        asked = ("--alpha", "0.01", "--tail", tail, "--name", tail)
+        done = command("calibrate", *asked, "--data-root", real_data)
+        assert done.code == 0, done.err
+        done = command("detect", "-i", "frames", "--calibration", tail, "--json")
+        found = json.loads(done.out)
+        assert (found["flagged"], found["ceiling"] is None) == (flagged, tail == "low")
+
+
+@pytest.mark.usefixtures("inside")
+def test_thresholds_by_digit(command: Command, real_data: Path) -> None:
+    root = ("--data-root", real_data)
+    done = command("calibrate", "--alpha", "0.02", "--group-column", "class", "--name", "c", *root)
+    assert done.code == 0, done.err
+    done = command("detect", "--dataset", "mnist", "--calibration", "c", "--json", *root)
+    found = json.loads(done.out)
+    assert sorted(group["name"] for group in found["groups"]) == [*"0123456789"]
+    assert sum(group["n"] for group in found["groups"]) == 10_000
+    assert sum(group["flagged"] for group in found["groups"]) == found["flagged"]
+    assert all(group["interval"][0] < 0.02 for group in found["groups"])
+    other = command("detect", "--dataset", "kmnist", "--calibration", "c", "--json", *root)
+    assert [group["name"] for group in json.loads(other.out)["groups"]] == ["(all)"]
 
 
 @pytest.mark.usefixtures("inside")
@@ -176,10 +230,10 @@ def test_the_same_pictures_as_files_get_the_same_scores(command: Command, real_d
     for row, image in enumerate(values.reshape(-1, 28, 28)):
         Image.fromarray(image).save(folder / f"{row:04}.png")
     np.save("pictures.npy", values.reshape(-1, 28, 28))
-    detect = ("detect", "--data-root", real_data, "--output")
-    assert command(*detect, "set.jsonl", "--dataset", "kmnist").code == 0
-    assert command(*detect, "files.jsonl", "--input", folder).code == 0
-    assert command(*detect, "array.jsonl", "--input", "pictures.npy").code == 0
+    verb = ("detect", "--data-root", real_data, "--output")
+    assert command(*verb, "set.jsonl", "--dataset", "kmnist").code == 0
+    assert command(*verb, "files.jsonl", "--input", folder).code == 0
+    assert command(*verb, "array.jsonl", "--input", "pictures.npy").code == 0
     expected, files, array = (
         [json.loads(line)["score"] for line in Path(f"{name}.jsonl").read_text().splitlines()[:200]]
         for name in ("set", "files", "array")

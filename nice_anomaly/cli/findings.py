@@ -149,16 +149,17 @@ class Findings:
 def show(summary: dict[str, Any], calibration: Calibration, findings: Findings) -> None:
     """The same for people."""
     n, flagged = summary["n"], summary["flagged"]
-    rule = promise.name(calibration)
+    rule, line = promise.name(calibration), promise.thresholds(calibration)
     if "fdr" in summary:
         rule = f"false discovery rate {render.percent(summary['fdr'])}, {summary['rule'].upper()}"
     facts = [
         ("samples", f"{n:,}"),
         ("flagged", f"{flagged:,} ({render.percent(flagged / n if n else 0)})"),
-        ("threshold", f"{promise.thresholds(calibration)}, {rule}"),
+        ("threshold", f"{'by group' if 'groups' in summary else line}, {rule}"),
     ]
     if "fdr" in summary:
-        facts.append(("promises", "that share of false alarms among the flagged, on average"))
+        share = render.percent(summary["fdr"])
+        facts.append(("promises", f"at most {share} of the flagged are false alarms, on average"))
     elif calibration.rule.claimed_rate is not None:
         facts.append(("promises", promise.claim(calibration)))
     facts.append(("median score", f"{findings.median:,.2f} nats"))

@@ -1,9 +1,7 @@
 """Promises: what a calibration claims and assumes, in words."""
 
 from nice_anomaly.calibrate import Calibration, Group
-from nice_anomaly.calibrate.ranks import true_rate
-from nice_anomaly.cli.render import percent, rate
-from nice_anomaly.metrics import Rate
+from nice_anomaly.cli.render import percent
 
 DRAWN = "new normals come as these came, independently, from the same source"
 
@@ -15,7 +13,7 @@ def claim(calibration: Calibration) -> str:
     each = ", each" if calibration.groups else ","
     if rule.claimed_rate is None:
         aims = {
-            "sigma": f"none: {calibration.k:g}σ from the mean is a habit",
+            "sigma": f"none: {calibration.k or 0:g}σ from the mean is a habit",
             "quantile": f"none: it aims at {_aim(calibration)} and can miss either way",
         }
         return aims.get(rule.name, "none: the threshold was chosen by hand")
@@ -40,6 +38,8 @@ def assumption(calibration: Calibration) -> str:
 def thresholds(calibration: Calibration, group: Group | None = None) -> str:
     """Where the line is, or the two lines."""
     bounds = (group or calibration.everyone).bounds
+    if bounds.low == float("-inf"):
+        return "none: nothing is improbable enough"
     low = f"{bounds.low:,.2f}"
     return f"{low} nats" if calibration.tail == "low" else f"{low} to {bounds.high:,.2f} nats"
 
@@ -55,15 +55,6 @@ def name(calibration: Calibration) -> str:
         "manual": "by hand",
     }
     return how[rule.name]
-
-
-def rates(group: Group) -> tuple[str, str]:
-    """The false-alarm rate on the calibration samples, and the true one as far as n tells it."""
-    measured = Rate(group.flagged, group.n)
-    if not group.bounds.ranks:
-        return f"{rate(measured.value, measured.interval)} on these", ""
-    mean, interval = true_rate(group.n, group.bounds.ranks)
-    return f"{measured.count:,} of these {group.n:,}, by construction", rate(mean, interval)
 
 
 def _aim(calibration: Calibration) -> str:

@@ -65,43 +65,62 @@ def record(calibration: Calibration) -> dict[str, Any]:
 def show(calibration: Calibration, title: str, kind: str, follow: str) -> None:
     """The same for people."""
     every = calibration.everyone
-    measured, expected = promise.rates(every)
+    line = promise.thresholds(calibration)
     facts = [
         ("rule", promise.name(calibration)),
         ("promises", promise.claim(calibration)),
         ("assumes", promise.assumption(calibration)),
         (kind, f"{calibration.n:,} of {calibration.source}"),
         ("their scores", f"mean {every.mean:,.2f}, σ {every.std:,.2f} nats"),
-        ("threshold", promise.thresholds(calibration)),
-        ("false alarms, measured", measured),
     ]
-    if expected:
-        facts.append(("false alarms, expected", f"{expected}, 95 % of cases in brackets"))
-    if isinstance(calibration.rule, Sigma):
-        nominal = render.percent(_nominal(calibration))
-        facts.append(("false alarms, nominal", f"{nominal} if scores were normal"))
+    if calibration.groups:
+        facts.append(("threshold", f"by group, see below; {line} for a sample without one"))
+    else:
+        facts += [("threshold", line), *_false_alarms(calibration)]
     usual = _three_sigma(calibration)
     if usual is not None:
         rate = Rate(usual.flagged, usual.n)
-        facts.append(
-            (
-                "mean - 3σ instead",
-                f"{usual.bounds.low:,.2f} nats, {render.rate(rate.value, rate.interval)} of these",
-            )
-        )
+        below = f"{usual.bounds.low:,.2f} nats, {render.rate(rate.value, rate.interval)} of these"
+        facts.append(("mean - 3σ instead", below))
     render.show_facts(title, [*facts, ("next", follow)])
     if calibration.groups:
         show_groups(calibration)
 
 
+def _false_alarms(calibration: Calibration) -> list[tuple[str, str]]:
+    """The rate as far as these scores tell it."""
+    every = calibration.everyone
+    if every.bounds.ranks:
+        measured = f"{every.flagged:,} of these {every.n:,}, by construction"
+        return [
+            ("false alarms, measured", measured),
+            ("false alarms, expected", f"{_rate(every)}, 95 % of cases in brackets"),
+        ]
+    facts = [("false alarms, measured", f"{_rate(every)} on these")]
+    if isinstance(calibration.rule, Sigma):
+        nominal = render.percent(_nominal(calibration))
+        facts.append(("false alarms, nominal", f"{nominal} if scores were normal"))
+    return facts
+
+
+def _rate(group: Group) -> str:
+    """The false-alarm rate with its 95 % interval: by the law of ranks, or else as measured."""
+    if group.bounds.ranks:
+        return render.rate(*true_rate(group.n, group.bounds.ranks))
+    measured = Rate(group.flagged, group.n)
+    return render.rate(measured.value, measured.interval)
+
+
 def show_groups(calibration: Calibration) -> None:
     """A line a group; which were merged, and which stay without a promise."""
     lines = [
-        [group.name, f"{group.n:,}", promise.thresholds(calibration, group), _group_rate(group)]
+        [group.name, f"{group.n:,}", promise.thresholds(calibration, group), _rate(group)]
         for group in calibration.groups[:MOST_GROUPS]
     ]
     render.show_table(
-        f"by {calibration.group_column}", ["group", "normals", "threshold", "measured"], lines
+        f"by {calibration.group_column}",
+        ["group", "normals", "threshold", "false alarms, 95 %"],
+        lines,
     )
     more = len(calibration.groups) - MOST_GROUPS
     if more > 0:
@@ -116,11 +135,6 @@ def show_groups(calibration: Calibration) -> None:
             f"too small, even together; they have the threshold of all and no promise of their "
             f"own: {', '.join(calibration.alone[:12])}"
         )
-
-
-def _group_rate(group: Group) -> str:
-    rate = Rate(group.flagged, group.n)
-    return render.rate(rate.value, rate.interval)
 
 
 def _three_sigma(calibration: Calibration) -> Group | None:

@@ -123,7 +123,7 @@ def held_out(
     return Normals(
         run,
         score_dataset(run, _part(material, places), device),
-        material.dataset.name,
+        run.manifest.data.name,
         fresh=False,
         groups=groups,
         group_column=group_column,
@@ -218,7 +218,7 @@ def _refuse_learned(normals: Normals, first: str) -> None:
     if not n or not normals.repeated:
         return
     usual = Rate(own.repeated, own.calibration).interval[1] if own.calibration else 0.0
-    if Rate(normals.repeated, n).interval[0] > usual or normals.repeated == n:
+    if Rate(normals.repeated, n).interval[0] > usual:
         raise DataError(
             f"{normals.repeated:,} of {n:,} normals in {normals.source} are among those that the "
             f"run {normals.run.path} has learned from, the first is {first}: their scores are too "
