@@ -10,6 +10,7 @@ import pytest
 import torch
 from conftest import Command
 from PIL import Image
+from scipy.stats import betabinom
 
 from nice_anomaly import pipeline
 from nice_anomaly.calibrate import Certified, calibrate
@@ -77,8 +78,10 @@ def test_a_certified_rate_is_seldom_exceeded_by_real_digits(
 ) -> None:
     """20 random halves of 20,000 unseen digits: one calibrates, the other is counted.
 
-    The claim may fail in 5 % of them; more than 3 of 20 would be a surprise of 1.6 %.
+    A count of 10,000 has noise of its own: it exceeds 1 % in a tenth of the halves (beta-binomial,
+    k = 84), so in more than 6 of 20 once in 400 tries.
     """
+    assert betabinom.sf(100, 10_000, 84, 9_917) == pytest.approx(0.1, abs=0.01)
     held_out = pipeline.held_out(run, real_data).scores
     scores = np.concatenate([held_out, pipeline.evaluation_scores(run, "mnist", real_data)])
     rng, exceeded = np.random.default_rng(0), 0
@@ -87,7 +90,7 @@ def test_a_certified_rate_is_seldom_exceeded_by_real_digits(
         calibration = calibrate(scores[:10_000], Certified(0.01))
         assert calibration.k == 84
         exceeded += int(detect(scores[10_000:], calibration).flagged.sum() > 100)
-    assert exceeded <= 3
+    assert exceeded <= 6
     root = ("--data-root", real_data)
     assert command("calibrate", "--alpha", "0.01", "--name", "one", *root).code == 0
     for name in ("mnist", "kmnist"):

@@ -151,10 +151,7 @@ def _groups(
     scores: NDArray[np.float64], names: Sequence[str | None], rule: Rule, tail: Tail
 ) -> tuple[tuple[Group, ...], tuple[str, ...]]:
     """The groups with thresholds of their own, and the names of those without."""
-    places: dict[str, list[int]] = {}
-    for place, name in enumerate(names):
-        if name is not None:
-            places.setdefault(name, []).append(place)
+    places = _places(names)
     fewest = rule.fewest(tail)
     large = sorted(name for name, rows in places.items() if len(rows) >= fewest)
     small = tuple(sorted(places.keys() - set(large)))
@@ -166,10 +163,20 @@ def _groups(
             f"normals, or with a higher --alpha."
         )
     found = [_group(name, (name,), scores[places[name]], rule, tail) for name in large]
-    rest = [row for name in small for row in places[name]]
+    rest = np.concatenate([np.empty(0, dtype=np.int64), *(places[name] for name in small)])
     if len(rest) < fewest:
         return tuple(found), small
     return (*found, _group(MERGED, small, scores[rest], rule, tail)), ()
+
+
+def _places(names: Sequence[str | None]) -> dict[str, NDArray[np.int64]]:
+    """Where each name occurs; None does not count."""
+    numbers: dict[str | None, int] = {}
+    codes = np.fromiter((numbers.setdefault(name, len(numbers)) for name in names), dtype=np.int64)
+    order = np.argsort(codes, kind="stable")
+    cuts = np.searchsorted(codes[order], np.arange(1, len(numbers)))
+    found = zip(numbers, np.split(order, cuts), strict=True) if numbers else ()
+    return {name: rows for name, rows in found if name is not None}
 
 
 def _check(scores: NDArray[np.float64], rule: Rule, tail: Tail) -> None:
