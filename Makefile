@@ -38,6 +38,7 @@ bench: $(STAMP)       ## speed against the matrix-product rate of this machine
 
 figures: $(STAMP)     ## the README's picture and numbers, from results/
 	$(BIN)/python scripts/readme.py --pictures
+	$(BIN)/python scripts/rule_pictures.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache runs

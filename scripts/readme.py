@@ -31,7 +31,7 @@ def main(
     data_root: Annotated[Path, typer.Option(envvar="NICE_ANOMALY_DATA")] = Path("data"),
 ) -> None:
     """Bring README and pictures up to date."""
-    documents = ("README.md", "docs/how-it-works.md", "docs/own-data.md")
+    documents = ("README.md", "docs/how-it-works.md", "docs/own-data.md", "docs/thresholds.md")
     for document in (HERE / name for name in documents):
         text = document.read_text(encoding="utf-8")
         document.write_text(filled(text, HERE / "results"), encoding="utf-8")
@@ -132,7 +132,43 @@ def reproduction(results: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-MAKERS = {"results": reproduction, "choice": choice, "paper": paper, "tables": tables}
+def splits(results: Path) -> str:
+    """What rules kept of their claims over random halves."""
+    found = read(results / "thresholds.json")["splits"]
+    lines = [
+        "| rule | k | mean rate of the counted half | halves above the claim | expected |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for line in found:
+        above = f"{line['exceeded']} of {line['splits']}" if "exceeded" in line else "–"
+        expected = f"{line['exceeded_expected']:.1f}" if "exceeded" in line else "–"
+        lines.append(
+            f"| {line['rule']} | {line['k'] or '–'} | {render.percent(line['mean_rate'])} "
+            f"| {above} | {expected} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def official(results: Path) -> str:
+    """Both errors of every rule on the official split."""
+    lines = [
+        "| rule | threshold | type I, MNIST test | type II, KMNIST test |",
+        "| --- | --- | --- | --- |",
+    ]
+    for line in read(results / "thresholds.json")["official"]:
+        one, two = (render.rate(line[e], line[f"{e}_interval"]) for e in ("type_i", "type_ii"))
+        lines.append(f"| {line['rule']} | {line['threshold']:,.0f} | {one} | {two} |")
+    return "\n".join(lines) + "\n"
+
+
+MAKERS = {
+    "results": reproduction,
+    "choice": choice,
+    "paper": paper,
+    "tables": tables,
+    "splits": splits,
+    "official": official,
+}
 
 
 def histograms(run: Run, data_root: Path, target: Path) -> None:

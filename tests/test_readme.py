@@ -20,15 +20,22 @@ def script() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/how-it-works.md", "docs/own-data.md"])
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/how-it-works.md",
+    "docs/own-data.md",
+    "docs/thresholds.md",
+]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_tables_are_those_of_the_results_files(script: ModuleType, document: str) -> None:
     text = (HERE / document).read_text(encoding="utf-8")
     assert script.filled(text, HERE / "results") == text
 
 
-@pytest.mark.parametrize(
-    "document", ["README.md", "CONTRIBUTING.md", "docs/how-it-works.md", "docs/own-data.md"]
-)
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_somewhere(document: str) -> None:
     path = HERE / document
     for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
