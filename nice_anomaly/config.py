@@ -105,8 +105,11 @@ class TrainSettings(Section):
 class CalibrateSettings(Section):
     """The rule that sets the threshold, unless ``calibrate`` is given another.
 
-    ``k`` is that of ``sigma``; ``alpha`` and ``confidence`` are the claim of the others.
+    ``k`` is that of ``sigma``; ``alpha`` and ``confidence`` are the claim of the others. ``score``
+    is what the threshold is for.
     """
+
+    score: Literal["likelihood", "latents", "input", "auto"] = "likelihood"
 
     rule: Literal["sigma", "certified", "conformal", "quantile"] = "sigma"
     k: float = Field(3.0, gt=0)

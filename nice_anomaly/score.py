@@ -1,6 +1,9 @@
-"""Scoring: samples → one float64 log-likelihood each, in nats; higher = more normal."""
+"""Scoring: samples → one float64 log-likelihood each, in nats; higher = more normal.
 
-from collections.abc import Iterator
+Or another score, if a judge is given: what it makes of the statistics of each sample.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -11,6 +14,7 @@ from nice_anomaly.errors import NumericsError
 from nice_anomaly.flow import Flow
 from nice_anomaly.preprocess import Preprocess
 from nice_anomaly.runtime import autocast, threads_for
+from nice_anomaly.statistics import statistics
 
 Scores = NDArray[np.float64]
 
@@ -38,6 +42,46 @@ def score_chunks(
     """
     device = flow.scaling.log_scale.device
     generator = None if noise_seed is None else torch.Generator(device).manual_seed(noise_seed)
+
+    def log_likelihood(x: Tensor, rows: Tensor) -> Scores:
+        scores: Scores = (flow.log_prob(x) + preprocess.log_jacobian(rows)).cpu().numpy()
+        return scores
+
+    yield from _measured(flow, preprocess, raw, log_likelihood, precision, generator, chunk)
+
+
+def statistics_of(
+    flow: Flow,
+    preprocess: Preprocess,
+    raw: Tensor,
+    shape: Sequence[int],
+    *,
+    precision: torch.dtype,
+) -> Scores:
+    """What a judge looks at, of images ``raw`` ``[n, d]``; ``[n, S]``, log p(x) first.
+
+    See ``nice_anomaly.statistics``.
+    """
+
+    def measure(x: Tensor, rows: Tensor) -> Scores:
+        found = statistics(flow, x, rows, shape)
+        found[:, 0] += preprocess.log_jacobian(rows).cpu().numpy()
+        return found
+
+    return np.concatenate([*_measured(flow, preprocess, raw, measure, precision, None, CHUNK)])
+
+
+def _measured(
+    flow: Flow,
+    preprocess: Preprocess,
+    raw: Tensor,
+    measure: Callable[[Tensor, Tensor], Scores],
+    precision: torch.dtype,
+    generator: torch.Generator | None,
+    chunk: int,
+) -> Iterator[Scores]:
+    """``measure(x, raw)`` chunk by chunk, each padded to whole kernels and cut again."""
+    device = flow.scaling.log_scale.device
     largest = 2.0 * min(chunk, len(raw)) * flow.architecture.largest_matrix
     with torch.inference_mode(), autocast(device, precision), threads_for(largest):
         for start in range(0, len(raw), chunk):
@@ -48,9 +92,8 @@ def score_chunks(
                 x = preprocess.midpoint(padded)
             else:
                 x = preprocess.dequantise(padded, generator)
-            log_jacobian = preprocess.log_jacobian(padded)
-            scores = (flow.log_prob(x) + log_jacobian)[: len(rows)].cpu().numpy()
-            bad = np.flatnonzero(np.isnan(scores))
+            scores = measure(x, padded)[: len(rows)]
+            bad = np.flatnonzero(np.isnan(scores.reshape(len(rows), -1)).any(axis=1))
             if len(bad):
                 raise NumericsError(
                     f"the log-likelihood of {len(bad)} rows is not a number, the first in row "

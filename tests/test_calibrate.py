@@ -103,6 +103,7 @@ def test_conformal_flags_what_has_a_p_value_of_at_most_alpha(n: int, tail: Tail)
     new = np.concatenate([np.round(rng.normal(size=500) * 3, 1), [-np.inf, np.inf]])
     for alpha in (0.1, 0.29, 0.3, 0.58):
         found = detect(new, calibrate(scores, Conformal(alpha), tail=tail))
+        assert not np.isnan(found.margin).any()
         assert (found.flagged == (found.p_value <= alpha * (1 + 1e-12))).all()
 
 

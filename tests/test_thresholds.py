@@ -180,6 +180,16 @@ def test_discoveries_are_those_of_the_textbook(
 
 
 @pytest.mark.usefixtures("trained")
+def test_what_cannot_be_read_is_no_part_of_the_batch(command: Command) -> None:
+    """With 1 row in 40 readable, its one discovery would vanish among 40 p-values of 1."""
+    calibrated(command)
+    spoiled = "".join(f"{i},oops,narrow\n" for i in range(39))
+    Path("odd.csv").write_text(f"a,b,camera\n90,-90,narrow\n{spoiled}")
+    asked = ("-i", "odd.csv", "--fdr", "0.1", "--skip-unreadable")
+    assert detected(command, *asked)["flagged"] == 1
+
+
+@pytest.mark.usefixtures("trained")
 def test_a_batch_that_allows_no_discovery_is_said_beforehand(command: Command) -> None:
     calibrated(command)
     asked = ("detect", "-i", "new.csv", "--fdr", "0.001")

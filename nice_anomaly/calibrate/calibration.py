@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from nice_anomaly.calibrate import ranks
 from nice_anomaly.calibrate.rules import Bounds, Conformal, Rule, Sigma, Tail
 from nice_anomaly.errors import DataError
+from nice_anomaly.judge import Judge
 
 MERGED = "(small groups)"
 ALL = "(all)"
@@ -57,7 +58,8 @@ class Calibration:
     ``everyone`` holds the thresholds from all calibration samples, in nats; where there are
     ``groups``, a sample of one of them is held against its group alone and has the rule's promise
     there. Groups ``alone`` were too small for that and have the thresholds of all.
-    ``fingerprint`` is that of the weights which made the scores.
+    ``fingerprint`` is that of the weights which made the scores; ``judge`` made them of
+    statistics, or without one they are log-likelihoods.
     """
 
     rule: Rule
@@ -68,6 +70,12 @@ class Calibration:
     alone: tuple[str, ...] = ()
     group_column: str | None = None
     source: str = ""
+    judge: Judge | None = None
+
+    @property
+    def score(self) -> str:
+        """Which score the thresholds are for."""
+        return "likelihood" if self.judge is None else self.judge.name
 
     @property
     def threshold(self) -> float:
@@ -120,6 +128,7 @@ def calibrate(
     groups: Sequence[str | None] | None = None,
     group_column: str | None = None,
     source: str = "",
+    judge: Judge | None = None,
 ) -> Calibration:
     """Thresholds from ``scores`` ``[n]`` of normal samples, by ``rule``.
 
@@ -137,7 +146,7 @@ def calibrate(
     _check(scores, rule, tail)
     everyone = _group(ALL, (), scores, rule, tail)
     parts, alone = ((), ()) if groups is None else _groups(scores, groups, rule, tail)
-    return Calibration(rule, tail, fingerprint, everyone, parts, alone, group_column, source)
+    return Calibration(rule, tail, fingerprint, everyone, parts, alone, group_column, source, judge)
 
 
 def _group(

@@ -42,6 +42,10 @@ def calibrate(
         Literal["low", "both"] | None,
         typer.Option("--tail", help="both: flag what is too normal as well. Default: low."),
     ] = None,
+    score: Annotated[
+        Literal["likelihood", "latents", "input", "auto"] | None,
+        typer.Option("--score", help="What the threshold is for. auto sees what is too simple."),
+    ] = None,
     group_column: GroupColumnOption = None,
     inputs: InputOption = None,
     name: Annotated[
@@ -83,10 +87,17 @@ def calibrate(
             data_root,
             device,
             group_column=group_column,
+            score=score or settings.score,
             skip_unreadable=skip_unreadable,
         )
     else:
-        normals = pipeline.held_out(loaded, data_root, device, group_column=group_column)
+        normals = pipeline.held_out(
+            loaded,
+            data_root,
+            device,
+            group_column=group_column,
+            score=score or settings.score,
+        )
     calibration = normals.calibrate(how, sides)
     save_calibration(loaded, calibration, name or DEFAULT)
     if any(normals.left_out.values()):
@@ -97,6 +108,8 @@ def calibrate(
             f"note: {normals.repeated:,} of these normals have a twin in the training data, as "
             f"often as held-out samples do"
         )
+    if normals.fallback:
+        render.say(f"note: {normals.fallback}: the score is the log-likelihood")
     remark = normals.remark(calibration)
     if remark is not None:
         render.say(f"note: {remark}")

@@ -101,11 +101,11 @@ def detect(
     loaded = load_run(runs.locate(run))
     calibration = load_calibration(loaded, calibration_name or DEFAULT)
     if dataset is not None:
-        stream = samples.of_set(loaded, dataset, data_root, device, calibration.group_column)
+        stream = samples.of_set(loaded, dataset, data_root, device, calibration)
     else:
         assert found is not None
         reading = _reading(loaded, calibration, id_column, label_column, anomaly_values or [])
-        stream = samples.of_user(loaded, found, device, reading)
+        stream = samples.of_user(loaded, found, device, reading, calibration)
     if batchwise is not None:
         stream, calibration = samples.together(stream, calibration, batchwise)
     findings = what.Findings(top=(10 if found else 0) if top is None else top)

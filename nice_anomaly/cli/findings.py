@@ -80,6 +80,7 @@ class Findings:
             "flagged_rate": count / n if n else 0.0,
             "threshold": calibration.threshold if np.isfinite(calibration.threshold) else None,
             "ceiling": calibration.ceiling if np.isfinite(calibration.ceiling) else None,
+            "score": calibration.score,
             "rule": calibration.rule.name if batchwise is None else batchwise.method,
             "claimed_rate": calibration.rule.claimed_rate if batchwise is None else None,
             "confidence": calibration.rule.confidence if batchwise is None else None,
@@ -162,7 +163,7 @@ def show(summary: dict[str, Any], calibration: Calibration, findings: Findings) 
         facts.append(("promises", f"at most {share} of the flagged are false alarms, on average"))
     elif calibration.rule.claimed_rate is not None:
         facts.append(("promises", promise.claim(calibration)))
-    facts.append(("median score", f"{findings.median:,.2f} nats"))
+    facts.append(("median score", f"{findings.median:,.2f}{promise.unit(calibration)}"))
     if summary["unreadable"]:
         facts.append(("unreadable", f"{summary['unreadable']:,}, without a verdict"))
     if "error_kind" in summary:
@@ -196,12 +197,13 @@ def show(summary: dict[str, Any], calibration: Calibration, findings: Findings) 
         ]
         header = ["group", "samples", "flagged", "rate, 95 % interval"]
         render.show_table(f"by {calibration.group_column}", header, lines)
+    digits = 1 if calibration.judge is None else 2
     if findings.least:
         render.show_table(
             f"the {len(findings.least)} least probable",
             ["id", "score", "p-value", "flagged", "what is odd"],
             [
-                [name, f"{score:,.1f}", f"{p:.4f}", "yes" if flag else "no", _short(note)]
+                [name, f"{score:,.{digits}f}", f"{p:.4f}", "yes" if flag else "no", _short(note)]
                 for score, name, p, flag, note in findings.least
             ],
             words=(0, 3, 4),

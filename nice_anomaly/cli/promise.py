@@ -41,7 +41,24 @@ def thresholds(calibration: Calibration, group: Group | None = None) -> str:
     if bounds.low == float("-inf"):
         return "none: nothing is improbable enough"
     low = f"{bounds.low:,.2f}"
-    return f"{low} nats" if calibration.tail == "low" else f"{low} to {bounds.high:,.2f} nats"
+    high = "" if calibration.tail == "low" else f" to {bounds.high:,.2f}"
+    return low + high + unit(calibration)
+
+
+def unit(calibration: Calibration) -> str:
+    """What follows a score: log-likelihoods are in nats, a judge's scores have no unit."""
+    return " nats" if calibration.judge is None else ""
+
+
+def score(calibration: Calibration) -> str:
+    """Which score it is, in words."""
+    said = {
+        "likelihood": "log-likelihood",
+        "latents": "latents: bands of the log-likelihood, code length",
+        "input": "input: bands of energy, code length, roughness",
+        "auto": "auto: how usual latents, input and code length are together",
+    }
+    return said[calibration.score]
 
 
 def name(calibration: Calibration) -> str:

@@ -18,24 +18,26 @@ from nice_anomaly.score import Scores
 Samples = Iterator[tuple[Batch, Scores]]
 
 
-def of_set(run: Run, name: str, root: Path, device: str, group_column: str | None) -> Samples:
+def of_set(run: Run, name: str, root: Path, device: str, calibration: Calibration) -> Samples:
     """A built-in set as one batch; only samples of the set that was learned have a class."""
     data = evaluation_part(name, root)
     groups: list[str | None] | None = None
-    if group_column is not None:
+    if calibration.group_column is not None:
         own = name == run.manifest.data.name
         groups = [*classes(name, "test", root)] if own else [None] * len(data)
     ids = [str(row) for row in range(len(data))]
     batch = Batch(ids, data.values, groups=groups)
-    yield batch, pipeline.score_dataset(run, data, device)
+    yield batch, pipeline.score_dataset(run, data, device, judge=calibration.judge)
 
 
-def of_user(run: Run, inputs: Inputs, device: str, reading: Reading) -> Samples:
+def of_user(
+    run: Run, inputs: Inputs, device: str, reading: Reading, calibration: Calibration
+) -> Samples:
     """A user's samples under a bar that counts them."""
     done = 0
     total = len(inputs.files) if inputs.kind == "image" and len(inputs.files) > 1 else None
     with render.progress_bar("scoring", total, "samples") as bar:
-        for batch, scores in pipeline.score_inputs(run, inputs, device, reading):
+        for batch, scores in pipeline.score_inputs(run, inputs, device, reading, calibration.judge):
             yield batch, scores
             done += len(scores)
             bar.advance(done)

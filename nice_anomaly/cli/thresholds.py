@@ -32,6 +32,7 @@ def record(calibration: Calibration) -> dict[str, Any]:
         "k": calibration.k,
         "alpha": getattr(rule, "alpha", None),
         "source": calibration.source,
+        "score": calibration.score,
         "fingerprint": calibration.fingerprint,
         "nominal_rate": _nominal(calibration) if isinstance(rule, Sigma) else None,
         "measured_rate": measured.value,
@@ -65,13 +66,14 @@ def record(calibration: Calibration) -> dict[str, Any]:
 def show(calibration: Calibration, title: str, kind: str, follow: str) -> None:
     """The same for people."""
     every = calibration.everyone
-    line = promise.thresholds(calibration)
+    line, unit = promise.thresholds(calibration), promise.unit(calibration)
     facts = [
         ("rule", promise.name(calibration)),
         ("promises", promise.claim(calibration)),
         ("assumes", promise.assumption(calibration)),
         (kind, f"{calibration.n:,} of {calibration.source}"),
-        ("their scores", f"mean {every.mean:,.2f}, σ {every.std:,.2f} nats"),
+        ("score", promise.score(calibration)),
+        ("their scores", f"mean {every.mean:,.2f}, σ {every.std:,.2f}{unit}"),
     ]
     if calibration.groups:
         facts.append(("threshold", f"by group, see below; {line} for a sample without one"))
@@ -80,7 +82,7 @@ def show(calibration: Calibration, title: str, kind: str, follow: str) -> None:
     usual = _three_sigma(calibration)
     if usual is not None:
         rate = Rate(usual.flagged, usual.n)
-        below = f"{usual.bounds.low:,.2f} nats, {render.rate(rate.value, rate.interval)} of these"
+        below = f"{usual.bounds.low:,.2f}{unit}, {render.rate(rate.value, rate.interval)} of these"
         facts.append(("mean - 3σ instead", below))
     render.show_facts(title, [*facts, ("next", follow)])
     if calibration.groups:

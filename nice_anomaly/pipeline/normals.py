@@ -23,8 +23,10 @@ from nice_anomaly.data import (
 )
 from nice_anomaly.detect import detect
 from nice_anomaly.errors import ConfigError, DataError
+from nice_anomaly.judge import Judge
 from nice_anomaly.metrics import Rate, auroc
-from nice_anomaly.pipeline.scoring import reading_of, score_dataset, score_inputs
+from nice_anomaly.pipeline.judging import ScoreName, judged, measure_for, scores_of
+from nice_anomaly.pipeline.scoring import Measure, measured_inputs, reading_of, score_dataset
 from nice_anomaly.pipeline.training import normal_data
 from nice_anomaly.run import Run
 from nice_anomaly.score import Scores
@@ -57,7 +59,8 @@ class Normals:
     """Scores ``[n]`` of normal samples, what they belong to, and how many did not count and why.
 
     ``beside`` are scores to compare with: for held-out samples those of samples that were
-    learned, for fresh ones those of held-out ones; None where the data are gone.
+    learned, for fresh ones those of held-out ones; None where the data are gone. A ``judge`` was
+    fitted on other normals and made the scores; ``fallback`` says why there is none.
     """
 
     run: Run
@@ -69,6 +72,8 @@ class Normals:
     left_out: dict[str, int] = field(default_factory=dict)
     repeated: int = 0
     beside: Scores | None = None
+    judge: Judge | None = None
+    fallback: str = ""
 
     def remark(self, calibration: Calibration) -> str | None:
         """What these scores beside the others say of the promise; None if they hardly differ.
@@ -101,11 +106,17 @@ class Normals:
             groups=self.groups,
             group_column=self.group_column,
             source=self.source,
+            judge=self.judge,
         )
 
 
 def held_out(
-    run: Run, root: Path, device: str = "auto", *, group_column: str | None = None
+    run: Run,
+    root: Path,
+    device: str = "auto",
+    *,
+    group_column: str | None = None,
+    score: ScoreName = "likelihood",
 ) -> Normals:
     """The part of a run's own data that was kept from fitting and from early stopping.
 
@@ -113,21 +124,25 @@ def held_out(
         ConfigError: the data have no such groups.
         DataError: the data are missing, damaged, or not those of the training.
     """
+    measure = measure_for(run, score, device)
     material = _own_data(run, root, group_column)
-    places, fit = material.split.calibration, material.split.fit
+    values, fit = material.dataset.values, material.split.fit
     some = fit[:: max(1, len(fit) // COMPARED)]
+    found = judged(run, score, measure(values[material.split.calibration]))
     groups = None
     if group_column is not None:
         every = _groups(run, material, group_column, root)
-        groups = [every[place] for place in places]
+        groups = [every[place] for place in material.split.calibration[found.places]]
     return Normals(
         run,
-        score_dataset(run, _part(material, places), device),
+        found.scores,
         run.manifest.data.name,
         fresh=False,
         groups=groups,
         group_column=group_column,
-        beside=score_dataset(run, _part(material, some), device),
+        beside=scores_of(measure(values[some]), found.judge),
+        judge=found.judge,
+        fallback=found.fallback,
     )
 
 
@@ -138,6 +153,7 @@ def fresh(
     device: str = "auto",
     *,
     group_column: str | None = None,
+    score: ScoreName = "likelihood",
     skip_unreadable: bool = False,
 ) -> Normals:
     """A user's new normals, which training has never met; labelled anomalies do not count.
@@ -146,36 +162,40 @@ def fresh(
         ConfigError: images that should be grouped by a column.
         DataError: they are what the run was trained on, do not fit it, or cannot be read.
     """
-    found = recognise(inputs)
-    kept: list[Scores] = []
+    measure = measure_for(run, score, device)
+    inside = recognise(inputs)
+    kept: list[NDArray[np.float64]] = []
     groups: list[str | None] = []
     left_out = {"unreadable": 0, "labelled anomalies": 0, "without a label": 0}
     again, first = 0, ""
     seen = run.seen.numpy()
-    for batch, scores in score_inputs(run, found, device, reading_of(run, group_column)):
+    for batch, measured in measured_inputs(inside, reading_of(run, group_column), measure):
         if not skip_unreadable:
             refuse_unreadable(batch.faults, batch.ids.__getitem__)
-        normal = _normal(batch, scores, left_out)
+        normal = _normal(batch, left_out)
         twins = np.flatnonzero(normal & _among(row_hashes(batch.values), seen))
         if len(twins) and not again:
             first = batch.ids[twins[0]]
         again += len(twins)
-        kept.append(scores[normal])
+        kept.append(measured[normal])
         if batch.groups is not None:
             groups += [name for name, good in zip(batch.groups, normal, strict=True) if good]
-    result = Normals(
+    every = np.concatenate(kept)
+    _refuse_learned(run, inside.name, len(every), again, first)
+    found = judged(run, score, every)
+    return Normals(
         run,
-        np.concatenate(kept),
-        found.name,
+        found.scores,
+        inside.name,
         fresh=True,
-        groups=groups if group_column is not None else None,
+        groups=None if group_column is None else [groups[place] for place in found.places],
         group_column=group_column,
         left_out=left_out,
         repeated=again,
-        beside=_own_scores(run, root, device),
+        beside=_own_scores(run, root, measure, found.judge),
+        judge=found.judge,
+        fallback=found.fallback,
     )
-    _refuse_learned(result, first)
-    return result
 
 
 def held_out_log_likelihood(run: Run, root: Path, device: str = "auto") -> float:
@@ -189,9 +209,10 @@ def held_out_log_likelihood(run: Run, root: Path, device: str = "auto") -> float
     return float(score_dataset(run, part, device, noise_seed=0).mean())
 
 
-def _normal(batch: Batch, scores: Scores, left_out: dict[str, int]) -> NDArray[np.bool_]:
+def _normal(batch: Batch, left_out: dict[str, int]) -> NDArray[np.bool_]:
     """Which samples of a batch count as normal; the others are added to ``left_out``."""
-    normal = ~np.isnan(scores)
+    normal = np.ones(len(batch.ids), dtype=bool)
+    normal[list(batch.faults)] = False
     left_out["unreadable"] += len(batch.faults)
     if batch.truth is not None:
         anomalous = batch.truth.anomalous & normal
@@ -208,30 +229,30 @@ def _among(hashes: NDArray[np.int64], seen: NDArray[np.int64]) -> NDArray[np.boo
     return found
 
 
-def _refuse_learned(normals: Normals, first: str) -> None:
+def _refuse_learned(run: Run, source: str, n: int, repeated: int, first: str) -> None:
     """Refuse samples that were learned from, unless twins are as usual as in the run's own data.
 
     In a table of few levels new rows do equal old ones; then held-out rows did too.
     """
-    own = normals.run.manifest.data
-    n = len(normals.scores)
-    if not n or not normals.repeated:
+    own = run.manifest.data
+    if not repeated:
         return
     usual = Rate(own.repeated, own.calibration).interval[1] if own.calibration else 0.0
-    if Rate(normals.repeated, n).interval[0] > usual:
+    if Rate(repeated, n).interval[0] > usual:
         raise DataError(
-            f"{normals.repeated:,} of {n:,} normals in {normals.source} are among those that the "
-            f"run {normals.run.path} has learned from, the first is {first}: their scores are too "
+            f"{repeated:,} of {n:,} normals in {source} are among those that the run "
+            f"{run.path} has learned from, the first is {first}: their scores are too "
             f"good to set a threshold from. Leave them out, or leave --input away: then the part "
             f"held out of the training data is used."
         )
 
 
-def _own_scores(run: Run, root: Path, device: str) -> Scores | None:
+def _own_scores(run: Run, root: Path, measure: Measure, judge: Judge | None) -> Scores | None:
     """Scores of the run's own held-out part, if its data are still there."""
     try:
         material = _own_data(run, root)
-        return score_dataset(run, _part(material, material.split.calibration[:COMPARED]), device)
+        values = material.dataset.values[material.split.calibration[:COMPARED]]
+        return scores_of(measure(values), judge)
     except (DataError, ConfigError):
         return None
 

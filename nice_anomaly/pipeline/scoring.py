@@ -1,11 +1,13 @@
 """Scoring with a run: built-in sets at once, a user's input as a stream."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from nice_anomaly.data import (
     FOLDER,
@@ -18,9 +20,12 @@ from nice_anomaly.data import (
     evaluation_part,
 )
 from nice_anomaly.errors import ConfigError, DataError
+from nice_anomaly.judge import Judge
 from nice_anomaly.run import Run
 from nice_anomaly.runtime import choose_device, choose_precision
-from nice_anomaly.score import Scores, score
+from nice_anomaly.score import Scores, score, statistics_of
+
+Measure = Callable[[NDArray[Any]], NDArray[np.float64]]
 
 
 def reading_of(run: Run, group_column: str | None = None) -> Reading:
@@ -41,25 +46,59 @@ def reading_of(run: Run, group_column: str | None = None) -> Reading:
     return replace(reading, group_column=group_column)
 
 
-def score_inputs(
-    run: Run, inputs: Inputs, device: str = "auto", reading: Reading | None = None
-) -> Iterator[tuple[Batch, Scores]]:
-    """A user's samples and their log-likelihoods, batch by batch, in order and at constant memory.
+def measuring(run: Run, device: str, judge: Judge | None) -> Measure:
+    """What makes scores of raw values: log-likelihoods, or a judge's opinion."""
+    target = choose_device(device)
+    flow, preprocess = run.flow.to(target), run.preprocess.to(target)
+    precision = choose_precision(run.manifest.settings.train.precision, target)
+    if judge is None:
+        return lambda values: score(flow, preprocess, torch.from_numpy(values), precision=precision)
+    look = looking(run, device)
+    return lambda values: judge(look(values))
 
-    They are read as the run has learned to, or with other columns for names, labels and groups
-    in ``reading``. The score of a sample that cannot be read is NaN.
+
+def looking(run: Run, device: str) -> Measure:
+    """What makes statistics of the images of a run, ``[n, S]``: what judges look at."""
+    target = choose_device(device)
+    flow, preprocess = run.flow.to(target), run.preprocess.to(target)
+    precision = choose_precision(run.manifest.settings.train.precision, target)
+    shape = run.manifest.data.layout.shape
+    return lambda values: statistics_of(
+        flow, preprocess, torch.from_numpy(values), shape, precision=precision
+    )
+
+
+def measured_inputs(
+    inputs: Inputs, reading: Reading, measure: Measure
+) -> Iterator[tuple[Batch, NDArray[np.float64]]]:
+    """A user's samples and what ``measure`` makes of them, batch by batch, at constant memory.
+
+    That of a sample that cannot be read is NaN.
 
     Raises:
         DataError: the input is not of the run's kind, or lacks a column.
         NumericsError: a score is not a number.
     """
-    target = choose_device(device)
-    flow, preprocess = run.flow.to(target), run.preprocess.to(target)
-    precision = choose_precision(run.manifest.settings.train.precision, target)
-    for batch in batches(inputs, reading or reading_of(run)):
-        scores = score(flow, preprocess, torch.from_numpy(batch.values), precision=precision)
-        scores[list(batch.faults)] = np.nan
-        yield batch, scores
+    for batch in batches(inputs, reading):
+        found = measure(batch.values)
+        found[list(batch.faults)] = np.nan
+        yield batch, found
+
+
+def score_inputs(
+    run: Run,
+    inputs: Inputs,
+    device: str = "auto",
+    reading: Reading | None = None,
+    judge: Judge | None = None,
+) -> Iterator[tuple[Batch, Scores]]:
+    """A user's samples and their scores, batch by batch, in order and at constant memory.
+
+    They are read as the run has learned to, or with other columns for names, labels and groups
+    in ``reading``. The scores are log-likelihoods, unless a ``judge`` makes others. See
+    ``measured_inputs``.
+    """
+    yield from measured_inputs(inputs, reading or reading_of(run), measuring(run, device, judge))
 
 
 def _own_reading(run: Run) -> Reading:
@@ -75,9 +114,13 @@ def _own_reading(run: Run) -> Reading:
 
 
 def score_dataset(
-    run: Run, dataset: Dataset, device: str = "auto", noise_seed: int | None = None
+    run: Run,
+    dataset: Dataset,
+    device: str = "auto",
+    noise_seed: int | None = None,
+    judge: Judge | None = None,
 ) -> Scores:
-    """Log-likelihoods of a set under a run, ``[n]``, in order.
+    """Log-likelihoods of a set under a run, or a ``judge``'s scores, ``[n]``, in order.
 
     Raises:
         DataError: the set's samples are not of the run's kind and shape.
@@ -89,6 +132,8 @@ def score_dataset(
             f"'{dataset.name}' holds {dataset.layout}, but the run {run.path} has learned "
             f"'{expected.name}', {expected.layout}. Choose a set of the same kind, or train on one."
         )
+    if judge is not None:
+        return measuring(run, device, judge)(dataset.values)
     target = choose_device(device)
     return score(
         run.flow.to(target),
@@ -99,11 +144,13 @@ def score_dataset(
     )
 
 
-def evaluation_scores(run: Run, name: str, root: Path, device: str = "auto") -> Scores:
+def evaluation_scores(
+    run: Run, name: str, root: Path, device: str = "auto", judge: Judge | None = None
+) -> Scores:
     """Scores of the test part of a built-in set.
 
     Raises:
         ConfigError: no such set.
         DataError: the data are missing, damaged, or of another shape.
     """
-    return score_dataset(run, evaluation_part(name, root), device)
+    return score_dataset(run, evaluation_part(name, root), device, judge=judge)

@@ -12,16 +12,19 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from nice_anomaly.calibrate import RULES, Bounds, Calibration, Group
 from nice_anomaly.errors import ArtifactError, ConfigError, NotCalibratedError
 from nice_anomaly.files import write
+from nice_anomaly.judge import Judge
 from nice_anomaly.run.folder import Run
 from nice_anomaly.run.stored import FORMAT, read_tensors
 
 DEFAULT = "default"
 SUFFIX = ".calibration.safetensors"
+SCORES, JUDGE = "scores.", "judge."
 
 
 def save_calibration(run: Run, calibration: Calibration, name: str = DEFAULT) -> None:
@@ -40,13 +43,19 @@ def save_calibration(run: Run, calibration: Calibration, name: str = DEFAULT) ->
         "group_column": calibration.group_column,
         "source": calibration.source,
         "alone": calibration.alone,
+        "judge": None if calibration.judge is None else calibration.judge.name,
         "groups": [
             {"name": group.name, "members": group.members, **asdict(group.bounds)}
             for group in every
         ],
     }
+    arrays: dict[str, NDArray[Any]] = {
+        f"{SCORES}{place}": group.scores for place, group in enumerate(every)
+    }
+    if calibration.judge is not None:
+        arrays |= {JUDGE + name: array for name, array in calibration.judge.arrays().items()}
     content = safetensors.torch.save(
-        {str(place): torch.from_numpy(group.scores) for place, group in enumerate(every)},
+        {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()},
         metadata={"format": str(FORMAT), "calibration": json.dumps(record)},
     )
     write(_file(run, name), content)
@@ -78,8 +87,8 @@ def load_calibration(run: Run, name: str = DEFAULT) -> Calibration:
                 f"{path} was written by a newer version of nice-anomaly: upgrade with 'pip "
                 f"install --upgrade nice-anomaly', or calibrate again. {remedy}"
             )
-        scores = [tensors[str(place)].numpy() for place in range(len(tensors))]
-        calibration = _restored(json.loads(metadata["calibration"]), scores)
+        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+        calibration = _restored(json.loads(metadata["calibration"]), arrays)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path} is damaged: calibrate again. {remedy}") from error
     if calibration.fingerprint != run.manifest.fingerprint:
@@ -90,15 +99,19 @@ def load_calibration(run: Run, name: str = DEFAULT) -> Calibration:
     return calibration
 
 
-def _restored(record: dict[str, Any], scores: list[np.ndarray[Any, Any]]) -> Calibration:
+def _restored(record: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Calibration:
+    judge = None
+    if record["judge"] is not None:
+        own = {n.removeprefix(JUDGE): a for n, a in arrays.items() if n.startswith(JUDGE)}
+        judge = Judge.restored(record["judge"], own)
     everyone, *groups = (
         Group(
             entry["name"],
             tuple(entry["members"]),
             Bounds(float(entry["low"]), float(entry["high"]), int(entry["rank"])),
-            own,
+            arrays[f"{SCORES}{place}"],
         )
-        for entry, own in zip(record["groups"], scores, strict=True)
+        for place, entry in enumerate(record["groups"])
     )
     return Calibration(
         rule=RULES[record["rule"]](**record["parameters"]),
@@ -109,6 +122,7 @@ def _restored(record: dict[str, Any], scores: list[np.ndarray[Any, Any]]) -> Cal
         alone=tuple(record["alone"]),
         group_column=record["group_column"],
         source=record["source"],
+        judge=judge,
     )
 
 

@@ -1,0 +1,140 @@
+"""Judge: several statistics of a sample → one score, by how usual they are together.
+
+A log-likelihood is blind to what is *simpler* than the normal data (Nalisnick et al. 2019). A
+judge does not ask how probable the sample is, but whether what can be said of it (where its
+latents spend their log-likelihood, how long its code is) is what is said of normal samples: it has
+learned the density of these statistics from held-out normals (Morningstar et al. 2021).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nice_anomaly.errors import DataError
+
+Array = NDArray[np.float64]
+
+FEWEST = 100  # normal samples: fewer say too little of some twenty statistics
+PER_COMPONENT = 300  # samples that a component of the mixture wants
+MOST_COMPONENTS = 16
+REPEATS = 4  # fits from different starts, averaged
+RIDGE = 1e-3  # on variances of 1
+FARTHEST = 1e6  # standard deviations: what is further out is equally odd
+LOW = 0.01  # the quantile that sets the unit of a score
+
+
+@dataclass(frozen=True)
+class Density:
+    """A mixture of Gaussians over some of the statistics, in units of its own quantiles.
+
+    ``columns`` [k] are the statistics it looks at, standardised by ``centre`` and ``spread`` [k].
+    A component has a log-weight, a mean and the Cholesky factor of its precision: ``weights`` [m],
+    ``means`` [m, k], ``precisions`` [m, k, k]. ``scale`` [2] are the median of the log-density on
+    the samples of the fit and its distance to the 1 % quantile.
+    """
+
+    columns: NDArray[np.int64]
+    centre: Array
+    spread: Array
+    weights: Array
+    means: Array
+    precisions: Array
+    scale: Array
+
+    def __call__(self, statistics: Array) -> Array:
+        """0 for a middling sample, -1 at the 1 % quantile of normal ones; ``[n]``."""
+        middle, reach = self.scale
+        score: Array = (self.log_density(statistics) - middle) / reach
+        return score
+
+    def log_density(self, statistics: Array) -> Array:
+        """Of ``statistics`` ``[n, S]`` in standardised coordinates, up to a constant; ``[n]``."""
+        z = (statistics[:, self.columns] - self.centre) / self.spread
+        z = np.clip(z, -FARTHEST, FARTHEST)
+        total = np.full(len(z), -np.inf)
+        for weight, mean, factor in zip(self.weights, self.means, self.precisions, strict=True):
+            term = weight - 0.5 * np.square((z - mean) @ factor).sum(axis=1)
+            total = np.logaddexp(total, term)
+        return total
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Several densities of statistics: the score is their mean. ``name`` says which score it is."""
+
+    name: str
+    densities: tuple[Density, ...]
+
+    def __call__(self, statistics: Array) -> Array:
+        """One score a sample, higher is more normal, ``[n]`` from ``[n, S]``."""
+        scores: Array = np.mean([density(statistics) for density in self.densities], axis=0)
+        return scores
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """All numbers by name, for storing; ``Judge.restored`` is the way back."""
+        return {
+            f"{place}.{field.name}": getattr(density, field.name)
+            for place, density in enumerate(self.densities)
+            for field in fields(Density)
+        }
+
+    @classmethod
+    def restored(cls, name: str, arrays: Mapping[str, NDArray[np.generic]]) -> "Judge":
+        """From the ``arrays`` of a judge.
+
+        Raises:
+            KeyError: some are missing.
+        """
+        count = len({key.partition(".")[0] for key in arrays})
+        densities = (
+            Density(**{field.name: arrays[f"{place}.{field.name}"] for field in fields(Density)})  # type: ignore[arg-type]
+            for place in range(count)
+        )
+        return cls(name, tuple(densities))
+
+
+def fit_judge(name: str, statistics: Array, views: Sequence[Sequence[int]], seed: int) -> Judge:
+    """Learn what is usual from ``statistics`` ``[n, S]`` of held-out normals.
+
+    Each of ``views`` lists the columns of one density.
+
+    Raises:
+        DataError: too few samples, or one whose statistics are not finite.
+    """
+    if len(statistics) < FEWEST:
+        raise DataError(
+            f"the score '{name}' is fitted on at least {FEWEST} held-out normal samples, got "
+            f"{len(statistics)}: give more, or take --score likelihood."
+        )
+    if not np.isfinite(statistics).all():
+        raise DataError(
+            f"the score '{name}' cannot be fitted: statistics of a normal sample are not finite."
+        )
+    densities = (_fit(statistics, np.array(columns, dtype=np.int64), seed) for columns in views)
+    return Judge(name, tuple(densities))
+
+
+def _fit(statistics: Array, columns: NDArray[np.int64], seed: int) -> Density:
+    from sklearn.mixture import GaussianMixture
+
+    values = statistics[:, columns]
+    centre, spread = values.mean(axis=0), values.std(axis=0)
+    spread = np.where(spread > 0, spread, 1.0)
+    z = (values - centre) / spread
+    count = max(1, min(MOST_COMPONENTS, len(z) // PER_COMPONENT))
+    fits = [
+        GaussianMixture(count, reg_covar=RIDGE, random_state=seed + repeat).fit(z)
+        for repeat in range(REPEATS)
+    ]
+    factors = np.concatenate([fit.precisions_cholesky_ for fit in fits])
+    logdet = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
+    weights = np.log(np.concatenate([fit.weights_ for fit in fits]) / REPEATS) + logdet
+    means = np.concatenate([fit.means_ for fit in fits])
+    unscaled = Density(columns, centre, spread, weights, means, factors, np.array([0.0, 1.0]))
+    found = unscaled.log_density(statistics)
+    middle, low = np.quantile(found, [0.5, LOW])
+    return Density(
+        columns, centre, spread, weights, means, factors, np.array([middle, middle - low])
+    )
