@@ -48,11 +48,11 @@ def detect(
         margin, p_value = _held_against(calibration.everyone, scores, calibration.tail)
         return Detection(scores, margin, p_value, margin < 0)
     found = [calibration.group_of(name) for name in groups]
-    names = np.array([group.name for group in found], dtype=object)
-    for group in {group.name: group for group in found}.values():
-        rows = names == group.name
+    keys = np.array([id(group) for group in found])
+    for group in (calibration.everyone, *calibration.groups):
+        rows = keys == id(group)
         margin[rows], p_value[rows] = _held_against(group, scores[rows], calibration.tail)
-    return Detection(scores, margin, p_value, margin < 0, tuple(names))
+    return Detection(scores, margin, p_value, margin < 0, tuple(group.name for group in found))
 
 
 def _held_against(

@@ -85,9 +85,11 @@ class Judge:
         """From the ``arrays`` of a judge.
 
         Raises:
-            KeyError: some are missing.
+            KeyError: some are missing, or all.
         """
         count = len({key.partition(".")[0] for key in arrays})
+        if not count:
+            raise KeyError(name)
         densities = (
             Density(**{field.name: arrays[f"{place}.{field.name}"] for field in fields(Density)})  # type: ignore[arg-type]
             for place in range(count)

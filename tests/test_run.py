@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from nice_anomaly import pipeline
 from nice_anomaly.calibrate import (
@@ -93,6 +95,23 @@ def test_a_calibration_comes_back_as_it_was_saved(run: Run, rule: Rule, grouped:
     }
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("rule", "magic"), ("tail", "up"), ("parameters", {"k": -1}), ("groups", []), ("judge", "x")],
+)
+def test_a_calibration_by_another_hand_is_damaged(run: Run, key: str, value: object) -> None:
+    save_calibration(run, simple(run))
+    file = run.path / "default.calibration.safetensors"
+    with safe_open(file, framework="pt") as opened:
+        metadata = dict(opened.metadata())
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    record = json.loads(metadata["calibration"]) | {key: value}
+    metadata["calibration"] = json.dumps(record)
+    save_file(tensors, file, metadata)
+    with pytest.raises(ArtifactError, match="is damaged: calibrate again"):
+        load_calibration(run)
+
+
 def test_several_calibrations_live_in_one_run(run: Run) -> None:
     assert calibrations(run) == ()
     for name in ("night", "default", "day"):
@@ -101,7 +120,7 @@ def test_several_calibrations_live_in_one_run(run: Run) -> None:
     with pytest.raises(NotCalibratedError, match="no calibration named 'x'; it has: default, day"):
         load_calibration(run, "x")
     for wrong in ("", "../up", ".hidden", "a/b"):
-        with pytest.raises(ConfigError, match="is named by letters"):
+        with pytest.raises(ConfigError, match="is named by at most 64 letters"):
             load_calibration(run, wrong)
 
 

@@ -151,7 +151,7 @@ def test_a_group_nobody_calibrated_is_held_against_all(command: Command) -> None
     Path("bare.csv").write_text("a,b\n0,0\n")
     done = command("detect", "-i", "bare.csv")
     assert done.code == 3
-    assert "no column 'camera' for --group-column" in done.err
+    assert "no column 'camera' for grouping" in done.err
 
 
 @pytest.mark.usefixtures("trained")
@@ -224,7 +224,8 @@ def test_twins_are_no_offence_where_they_are_usual(command: Command, elsewhere: 
     assert command("train", "-i", "train.csv", *QUICK).code == 0
     done = command("calibrate", "-i", "new.csv", "--json")
     assert done.code == 0, done.err
-    assert "have a twin in the training data, as often as held-out samples do" in done.err
+    assert "have a twin in the training data, as" in done.err
+    assert "repeat another one exactly" in done.err
 
 
 @pytest.mark.usefixtures("trained")
@@ -234,7 +235,11 @@ def test_fresh_normals_of_another_kind_are_said(command: Command) -> None:
     assert "less probable than those held out" in command("calibrate", "-i", "drifted.csv").err
     done = command("calibrate", "-i", "tame.csv", "--alpha", "0.05")
     assert "more probable than those held out" in done.err
-    assert "it is wrong" in done.err
+    assert "the claim is wrong for such samples" in done.err
+    drifted = command("calibrate", "-i", "drifted.csv", "--alpha", "0.05")
+    assert "the claim is conservative for such samples" in drifted.err
+    upside = command("calibrate", "-i", "drifted.csv", "--alpha", "0.05", "--tail", "both")
+    assert "the claim is wrong for such samples" in upside.err  # what is usual is too normal now
     assert "note" not in command("calibrate", "-i", "new.csv").err
 
 
@@ -250,7 +255,7 @@ def test_learning_by_heart_is_said(command: Command, elsewhere: Path) -> None:
         "--set", "train.weight_decay=0.0", "--set", "data.early_stopping=2",
     )  # fmt: skip
     assert done.code == 0, done.err
-    done = command("calibrate")
+    done = command("calibrate", "--alpha", "0.1")
     assert "learned some samples by heart" in done.err
     assert "conservative" in done.err
 
@@ -296,7 +301,65 @@ def test_a_plan_needs_no_run(command: Command, elsewhere: Path, case: str) -> No
     assert not list(elsewhere.iterdir())
 
 
+@pytest.mark.usefixtures("trained")
+def test_a_few_learned_samples_are_said(command: Command) -> None:
+    lines = Path("train.csv").read_text().splitlines()
+    fresh = Path("new.csv").read_text().splitlines()
+    Path("mixed.csv").write_text("\n".join([*fresh, *lines[1:6]]))
+    assert "are in the training data too" in command("calibrate", "-i", "mixed.csv").err
+
+
+@pytest.mark.usefixtures("trained")
+def test_groups_are_compared_by_meaning_and_keep_their_own_scores(command: Command) -> None:
+    """The group 1.0 is the group 1; a group called as everybody is is still its own."""
+    rng = np.random.default_rng(0)
+    for path, names in (("fresh.csv", ["1.0", "(all)"]), ("look.csv", ["1", "(all)"])):
+        rows = [[f"{v:.4f}" for v in rng.normal(0, 5 * i + 1, 2)] + [names[i]]
+                for _ in range(200) for i in (0, 1)]  # fmt: skip
+        with Path(path).open("w", newline="") as stream:
+            csv.writer(stream).writerows([COLUMNS, *rows])
+    found = calibrated(command, "-i", "fresh.csv", "--alpha", "0.1", "--group-column", "camera")
+    limits = {group["name"]: group["threshold"] for group in found["groups"]}
+    assert sorted(limits) == ["(all)", "1"]
+    detected(command, "-i", "look.csv", "-o", "out.jsonl")
+    for line in Path("out.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        assert row["flagged"] == (row["score"] < limits[row["group"]])
+
+
+@pytest.mark.usefixtures("trained")
+def test_without_a_known_group_there_is_no_promise(command: Command) -> None:
+    calibrated(command, "--alpha", "0.05", "--group-column", "camera")
+    table("third.csv", 50, seed=3, camera="third")
+    assert detected(command, "-i", "third.csv")["without_promise"] == 50
+    assert "50 samples, of no group that was calibrated" in command("detect", "-i", "third.csv").out
+
+
+@pytest.mark.usefixtures("trained")
+def test_everything_in_json_is_json(command: Command) -> None:
+    """Neither infinities nor NaN, which other readers refuse: one score, nothing flagged."""
+    Path("one.csv").write_text("a,b,camera\n0.5,0.5,wide\n")
+    for done in (
+        command("calibrate", "-i", "one.csv", "--threshold", "-5", "--json"),
+        command("info", "--json"),
+        command("detect", "-i", "one.csv", "--fdr", "0.001", "--json", "-o", "out.jsonl"),
+    ):
+        assert done.code == 0, done.err
+        assert not any(word in done.out for word in ("NaN", "Infinity"))
+    assert json.loads(Path("out.jsonl").read_text())["margin"] is None
+    assert "Infinity" not in Path("out.jsonl").read_text()
+
+
 MISTAKES: dict[str, tuple[list[str], int, str]] = {
+    "hardly a rate": (["calibrate", "--alpha", "1e-300"], 2, "--alpha takes a rate"),
+    "hardly a plan": (["plan", "--alpha", "1e-300"], 2, "--alpha takes a rate"),
+    "too many": (["plan", "--n", "1" + 30 * "0"], 2, "at least 1"),
+    "one tail": (
+        ["calibrate", "--threshold", "1", "--ceiling", "4", "--tail", "low"], 2, "leave --ceiling",
+    ),
+    "two tails": (["calibrate", "--threshold", "1", "--tail", "both"], 2, "give --ceiling"),
+    "long name": (["detect", "-i", "new.csv", "--calibration", "x" * 300], 2, "at most 64 letters"),
+    "no name": (["calibrate", "--name", ""], 2, "is named by"),
     "rate": (["calibrate", "--alpha", "1.5"], 2, "--alpha takes a rate between 0 and 1"),
     "confidence": (
         ["calibrate", "--alpha", "0.1", "--confidence", "95"], 2, "--confidence takes a number",
@@ -311,11 +374,11 @@ MISTAKES: dict[str, tuple[list[str], int, str]] = {
         ["calibrate", "--threshold", "5", "--ceiling", "4"], 2, "is not above --threshold",
     ),
     "no such rule": (["calibrate", "--rule", "magic"], 2, "magic"),
-    "no such group": (["calibrate", "--group-column", "z"], 3, "no column 'z' for --group-column"),
+    "no such group": (["calibrate", "--group-column", "z"], 3, "no column 'z' for grouping"),
     "a row a group": (
         ["calibrate", "--alpha", "0.1", "--group-column", "a"], 3, "groups is large enough: the",
     ),
-    "name": (["calibrate", "--name", "../x"], 2, "is named by letters"),
+    "name": (["calibrate", "--name", "../x"], 2, "is named by at most 64 letters"),
     "fdr": (["detect", "-i", "new.csv", "--fdr", "5"], 2, "--fdr takes a share"),
     "by alone": (["detect", "-i", "new.csv", "--by"], 2, "give --fdr too"),
     "not yet": (["detect", "-i", "new.csv"], 5, "has no threshold yet"),

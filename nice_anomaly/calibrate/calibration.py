@@ -108,7 +108,7 @@ class Calibration:
     def smallest_p_value(self) -> float:
         """The least p-value that a sample can get: no calibration score is as extreme."""
         sides = 2 if self.tail == "both" else 1
-        return sides / (max((group.n for group in self.groups), default=self.n) + 1)
+        return sides / (self.n + 1)
 
     def group_of(self, name: str | None) -> Group:
         """The group that a sample of this name is held against; all, if it was never seen."""
@@ -215,7 +215,9 @@ def _too_few(n: int, fewest: int, rule: Rule, tail: Tail) -> str:
         least = (2 if tail == "both" else 1) / (n + 1)
     else:
         least = ranks.smallest_rate(n, rule.confidence, 2 if tail == "both" else 1)
+    offer = ranks.rounded_up(least)
+    support = f", or accept a higher rate: {n:,} can support --alpha {offer:g}" if offer < 1 else ""
     return (
-        f"{sentence}. Give more normals with --input, or accept a higher rate: {n:,} can support "
-        f"--alpha {ranks.rounded_up(least):g}. 'nice-anomaly plan' shows what takes how many."
+        f"{sentence}. Give more normals with --input{support}. 'nice-anomaly plan' shows what "
+        f"takes how many."
     )

@@ -92,6 +92,17 @@ def smallest_rate(n: int, confidence: float, ranks: int = 1) -> float:
     return float(beta.ppf(confidence, ranks, n + 1 - ranks))
 
 
+def share_above(n: int, ranks: int, alpha: float) -> float:
+    """The share of calibrations whose true rate is above α, with ``ranks`` of n left out.
+
+    >>> round(share_above(999, 10, 0.01), 2), round(share_above(99, 1, 0.01), 2)
+    (0.46, 0.37)
+    """
+    from scipy.stats import beta
+
+    return float(beta.sf(alpha, ranks, n + 1 - ranks)) if ranks else 0.0
+
+
 def true_rate(n: int, ranks: int) -> tuple[float, tuple[float, float]]:
     """The false-alarm rate with ``ranks`` left out: its mean, and where it lies in 95 % of cases.
 
@@ -115,6 +126,8 @@ def rounded_up(rate: float) -> float:
     >>> rounded_up(0.002912)
     0.003
     """
+    if rate <= 0:
+        return 0.0
     step = 10.0 ** (math.floor(math.log10(rate)) - 1)
     return float(f"{math.ceil(rate / step) * step:.6g}")
 

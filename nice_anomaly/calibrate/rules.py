@@ -16,6 +16,8 @@ from nice_anomaly.calibrate import ranks
 from nice_anomaly.errors import ConfigError
 
 Tail = Literal["low", "both"]
+MOST_SIGMAS = 1_000_000
+LEAST = 1e-9  # beyond it no number of normals would do, and floats end
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,10 @@ class Sigma:
     confidence: ClassVar[None] = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.k < math.inf:
+        if not 0 < self.k <= MOST_SIGMAS:
             raise ConfigError(
-                f"--k takes a positive number of standard deviations, got {self.k:g}."
+                f"--k takes a positive number of standard deviations, at most {MOST_SIGMAS:,}, "
+                f"got {self.k:g}."
             )
 
     def fewest(self, tail: Tail) -> int:
@@ -104,7 +107,7 @@ class Certified:
 
     def __post_init__(self) -> None:
         _check_rate(self.alpha)
-        if not 0 < self.confidence < 1:
+        if not LEAST <= self.confidence <= 1 - LEAST:
             raise ConfigError(
                 f"--confidence takes a number between 0 and 1, like 0.95, got {self.confidence:g}."
             )
@@ -125,7 +128,7 @@ class Certified:
 
 @dataclass(frozen=True)
 class Conformal:
-    """At most α false alarms on average over calibrations; close to half of them exceed it.
+    """At most α false alarms on average over calibrations; up to half of them exceed it.
 
     Flagged is exactly what has a p-value of at most α.
 
@@ -228,7 +231,7 @@ def _ranked(scores: NDArray[np.float64], k: int, tail: Tail) -> Bounds:
 
 
 def _check_rate(alpha: float) -> None:
-    if not 0 < alpha < 1:
+    if not LEAST <= alpha <= 1 - LEAST:
         raise ConfigError(
             f"--alpha takes a rate between 0 and 1, like 0.01 for 1 %, got {alpha:g}."
         )

@@ -14,7 +14,7 @@ from nice_anomaly.cli.options import (
     RunOption,
     SkipOption,
 )
-from nice_anomaly.cli.rules import RuleName, build, choose
+from nice_anomaly.cli.rules import RuleName, build, choose, tail_of
 
 
 def calibrate(
@@ -49,8 +49,8 @@ def calibrate(
     group_column: GroupColumnOption = None,
     inputs: InputOption = None,
     name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="Keep it beside others, as NAME.")
-    ] = None,
+        str, typer.Option("--name", metavar="NAME", help="Keep it beside others, as NAME.")
+    ] = "default",
     skip_unreadable: SkipOption = False,
     run: RunOption = None,
     data_root: DataRootOption = DATA_ROOT,
@@ -72,14 +72,14 @@ def calibrate(
     chosen = choose(rule, given)
     from nice_anomaly import pipeline
     from nice_anomaly.cli import render, runs, thresholds
-    from nice_anomaly.run import DEFAULT, load_run, save_calibration
+    from nice_anomaly.run import load_run, save_calibration
 
-    if chosen is not None:
-        build(chosen, given, None)  # a wrong number is said before the run is read
+    if chosen is not None:  # a wrong number is said before the run is read
+        tail_of(build(chosen, given, None), tail, "low")
     loaded = load_run(runs.locate(run))
     settings = loaded.manifest.settings.calibrate
     how = build(chosen or settings.rule, given, settings)
-    sides = tail or ("both" if ceiling is not None else settings.tail)
+    sides = tail_of(how, tail, settings.tail)
     if inputs:
         normals = pipeline.fresh(
             loaded,
@@ -99,19 +99,11 @@ def calibrate(
             score=score or settings.score,
         )
     calibration = normals.calibrate(how, sides)
-    save_calibration(loaded, calibration, name or DEFAULT)
+    save_calibration(loaded, calibration, name)
     if any(normals.left_out.values()):
         out = [f"{count:,} {what}" for what, count in normals.left_out.items() if count]
         render.say(f"left out: {', '.join(out)}")
-    if normals.repeated:
-        render.say(
-            f"note: {normals.repeated:,} of these normals have a twin in the training data, as "
-            f"often as held-out samples do"
-        )
-    if normals.fallback:
-        render.say(f"note: {normals.fallback}: the score is the log-likelihood")
-    remark = normals.remark(calibration)
-    if remark is not None:
+    for remark in pipeline.remarks(normals, calibration):
         render.say(f"note: {remark}")
     if as_json:
         render.show_json(
@@ -120,6 +112,7 @@ def calibrate(
     else:
         own = bool(loaded.manifest.data.inputs)
         follow = f"nice-anomaly detect --{'input PATH' if own else 'dataset NAME'}"
-        follow += (f" --run {run}" if run else "") + (f" --calibration {name}" if name else "")
+        follow += f" --run {run}" if run else ""
+        follow += f" --calibration {name}" if name != "default" else ""
         kind = "fresh normals" if normals.fresh else "held-out normals"
         thresholds.show(calibration, f"calibrated: {loaded.path}", kind, follow)

@@ -1,6 +1,7 @@
 """``nice-anomaly detect``: flag what is improbable."""
 
 from contextlib import nullcontext
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,9 +48,9 @@ def detect(
         int | None, typer.Option(min=0, help="Show so many of the least probable. Own data: 10.")
     ] = None,
     calibration_name: Annotated[
-        str | None,
+        str,
         typer.Option("--calibration", metavar="NAME", help="The one that calibrate --name kept."),
-    ] = None,
+    ] = "default",
     fdr: Annotated[
         float | None,
         typer.Option(
@@ -88,7 +89,7 @@ def detect(
     from nice_anomaly.data import builtin, recognise
     from nice_anomaly.detect import detect as hold_against
     from nice_anomaly.discoveries import Discoveries
-    from nice_anomaly.run import DEFAULT, load_calibration, load_run
+    from nice_anomaly.run import load_calibration, load_run
 
     batchwise = None if fdr is None else Discoveries(fdr, "by" if any_dependence else "bh")
     if output is not None:
@@ -99,7 +100,7 @@ def detect(
     if found is not None and output is not None:
         _spare(found, output, inputs or [])
     loaded = load_run(runs.locate(run))
-    calibration = load_calibration(loaded, calibration_name or DEFAULT)
+    calibration = load_calibration(loaded, calibration_name)
     if dataset is not None:
         stream = samples.of_set(loaded, dataset, data_root, device, calibration)
     else:
@@ -170,8 +171,8 @@ def _reading(
     from nice_anomaly import pipeline
 
     group_column = calibration.group_column
-    if run.manifest.data.reading is None:
-        group_column = None  # classes are those of the built-in set
+    if group_column == pipeline.CLASS and run.manifest.data.reading is None:
+        group_column = None  # only samples of the built-in set have a class
     reading = pipeline.reading_of(run, group_column)
     if reading.form is not None and (id_column is not None or label_column is not None):
         raise ConfigError("--id-column and --label-column are for tables.")
@@ -187,7 +188,7 @@ def columns(batch: "Batch", found: "Detection", *, noted: bool) -> dict[str, lis
     content: dict[str, list[Any]] = {
         "id": list(batch.ids),
         "score": found.scores.tolist(),
-        "margin": found.margin.tolist(),
+        "margin": [m if abs(m) < inf else None for m in found.margin.tolist()],
         "p_value": found.p_value.tolist(),
         "flagged": found.flagged.tolist(),
     }

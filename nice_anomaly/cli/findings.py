@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from nice_anomaly.calibrate import Calibration
+from nice_anomaly.calibrate.calibration import ALL
 from nice_anomaly.cli import promise, render
 from nice_anomaly.data import Batch, Truth
 from nice_anomaly.detect import Detection
@@ -92,6 +93,8 @@ class Findings:
             result |= {"fdr": batchwise.fdr, "fewest_discoveries": fewest if fewest <= n else None}
         if self._groups:
             result["groups"] = self._by_group(flagged)
+        if calibration.groups:
+            result["without_promise"] = self._groups.count(ALL) if self._groups else n
         return result | self._errors()
 
     def _by_group(self, flagged: Any) -> list[dict[str, Any]]:
@@ -163,6 +166,9 @@ def show(summary: dict[str, Any], calibration: Calibration, findings: Findings) 
         facts.append(("promises", f"at most {share} of the flagged are false alarms, on average"))
     elif calibration.rule.claimed_rate is not None:
         facts.append(("promises", promise.claim(calibration)))
+    if summary.get("without_promise"):
+        alone = f"{summary['without_promise']:,} samples, of no group that was calibrated"
+        facts.append(("without a promise", alone))
     facts.append(("median score", f"{findings.median:,.2f}{promise.unit(calibration)}"))
     if summary["unreadable"]:
         facts.append(("unreadable", f"{summary['unreadable']:,}, without a verdict"))
@@ -197,6 +203,8 @@ def show(summary: dict[str, Any], calibration: Calibration, findings: Findings) 
         ]
         header = ["group", "samples", "flagged", "rate, 95 % interval"]
         render.show_table(f"by {calibration.group_column}", header, lines)
+        if len(summary["groups"]) > MOST_GROUPS:
+            render.say(f"and {len(summary['groups']) - MOST_GROUPS:,} more groups; --json has all")
     digits = 1 if calibration.judge is None else 2
     if findings.least:
         render.show_table(

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from nice_anomaly.cli.options import JsonOption, RunOption
-from nice_anomaly.errors import NotCalibratedError
+from nice_anomaly.errors import ArtifactError, NotCalibratedError
 
 if TYPE_CHECKING:
     from nice_anomaly.calibrate import Calibration
@@ -25,7 +25,7 @@ def info(run: RunOption = None, as_json: JsonOption = False) -> None:
             lines.append((label, describe(found[name])))
             if found[name].rule.claimed_rate is not None:
                 lines.append(("", promise.claim(found[name])))
-        except NotCalibratedError as error:
+        except (NotCalibratedError, ArtifactError) as error:
             lines.append((label, str(error)))
     if as_json:
         render.show_json(record(loaded, found))

@@ -8,6 +8,7 @@ from nice_anomaly.cli.options import JsonOption
 from nice_anomaly.errors import ConfigError
 
 RATES = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0001)
+MOST = 10**12
 STEPS = (1, 2, 5, 10, 20, 50, 100)  # ranks left out: the more, the closer to the claim
 
 
@@ -30,8 +31,8 @@ def plan(
     """
     if alpha is None and n is None:
         raise ConfigError("give --alpha RATE, --n NORMALS, or both.")
-    if n is not None and n < 1:
-        raise ConfigError(f"--n takes a number of normal samples, at least 1, got {n}.")
+    if n is not None and not 1 <= n <= MOST:
+        raise ConfigError(f"--n takes a number of normal samples, at least 1, got {n:,}.")
     from nice_anomaly.calibrate import Certified, ranks
     from nice_anomaly.cli import render
 
@@ -58,23 +59,26 @@ def plan(
 def facts(result: dict[str, Any]) -> list[tuple[str, str]]:
     """The answer in words."""
     from nice_anomaly.calibrate.ranks import rounded_up
+    from nice_anomaly.cli.promise import sure
     from nice_anomaly.cli.render import percent
 
-    sure = f"with {percent(result['confidence']).replace('.00', '')} confidence"
+    confidence = f"with {sure(result['confidence'])} confidence"
     lines = []
     if result["alpha"] is not None:
         claim = f"at most {percent(result['alpha'])} false alarms"
         lines += [
-            (f"{result['needed']:,} normals", f"are the fewest for {claim}, {sure}"),
+            (f"{result['needed']:,} normals", f"are the fewest for {claim}, {confidence}"),
             (f"{result['needed_on_average']:,} normals", f"for {claim} on average (conformal)"),
         ]
     if result["n"] is not None:
         n = f"{result['n']:,} normals"
         if result["smallest_rate"] is None:
             return [*lines, (n, "are too few for thresholds on both sides")]
+        if rounded_up(result["smallest_rate"]) >= 1:
+            return [*lines, (n, f"can promise nothing {confidence}")]
         least = percent(rounded_up(result["smallest_rate"]))
         if result["alpha"] is None:
-            lines.append((n, f"can promise {least} false alarms at the least, {sure}"))
+            lines.append((n, f"can promise {least} false alarms at the least, {confidence}"))
         elif result["k"]:
             lines.append((n, f"are enough: the {result['k']:,} most extreme are left out (k)"))
         else:

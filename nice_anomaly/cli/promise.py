@@ -1,6 +1,7 @@
 """Promises: what a calibration claims and assumes, in words."""
 
 from nice_anomaly.calibrate import Calibration, Group
+from nice_anomaly.calibrate.ranks import share_above
 from nice_anomaly.cli.render import percent
 
 DRAWN = "new normals come as these came, independently, from the same source"
@@ -22,16 +23,27 @@ def claim(calibration: Calibration) -> str:
     k = "" if calibration.groups else f" (k = {calibration.everyone.bounds.ranks:,})"
     return (
         f"at most {percent(rule.claimed_rate)} false alarms{where}{each} with "
-        f"{percent(rule.confidence).replace('.00', '')} confidence, from {n:,} normals{k}"
+        f"{sure(rule.confidence)} confidence, from {n:,} normals{k}"
     )
+
+
+def sure(confidence: float) -> str:
+    """A confidence in full.
+
+    >>> sure(0.95), sure(0.99999)
+    ('95 %', '99.999 %')
+    """
+    return f"{100 * confidence:.10g} %"
 
 
 def assumption(calibration: Calibration) -> str:
     """What the promise stands on, in one line."""
     if calibration.rule.name == "sigma":
         return "that scores are normally distributed; those of a flow are not"
-    if calibration.rule.name == "conformal":
-        return f"{DRAWN}; one calibration in two has a rate above the claim"
+    every = calibration.everyone
+    if calibration.rule.name == "conformal" and not calibration.groups:
+        above = share_above(every.n, every.bounds.ranks, calibration.rule.claimed_rate or 0)
+        return f"{DRAWN}; {100 * above:.0f} % of such calibrations have a rate above the claim"
     return DRAWN
 
 

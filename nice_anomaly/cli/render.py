@@ -1,6 +1,7 @@
 """Everything a person sees: tables, progress and errors. The only user of rich."""
 
 import json
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -70,12 +71,14 @@ def show_table(
 
 
 def percent(value: float) -> str:
-    """A rate for people: two decimals, three below 0.2 %.
+    """A rate for people: two decimals, three below 0.2 %, two digits that count below 0.001 %.
 
-    >>> percent(0.011), percent(0.00135), percent(0.0)
-    ('1.10 %', '0.135 %', '0.00 %')
+    >>> percent(0.011), percent(0.00135), percent(0.0), percent(2.5e-7)
+    ('1.10 %', '0.135 %', '0.00 %', '0.000025 %')
     """
     digits = 3 if 0 < abs(value) < 0.002 else 2
+    if 0 < abs(value) < 1e-5:
+        digits = 1 - math.floor(math.log10(abs(100 * value)))
     return f"{100 * value:.{digits}f} %"
 
 

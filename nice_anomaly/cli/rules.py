@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from nice_anomaly.errors import ConfigError
 
 if TYPE_CHECKING:
-    from nice_anomaly.calibrate import Rule
+    from nice_anomaly.calibrate import Rule, Tail
     from nice_anomaly.config import CalibrateSettings
 
 RuleName = Literal["sigma", "certified", "conformal", "quantile", "manual"]
@@ -65,3 +65,21 @@ def build(
     if name == "manual":
         return Manual(number("--threshold", 0.0), number("--ceiling", float("inf")))
     return Sigma(number("--k", settings.k))
+
+
+def tail_of(rule: "Rule", wanted: "Tail | None", default: "Tail") -> "Tail":
+    """The tails that count; thresholds by hand say it themselves.
+
+    Raises:
+        ConfigError: a ceiling without the upper tail, or the upper tail without a ceiling.
+    """
+    from nice_anomaly.calibrate import Manual
+
+    if not isinstance(rule, Manual):
+        return wanted or default
+    own: Tail = "low" if rule.ceiling == float("inf") else "both"
+    if wanted == "low" and own == "both":
+        raise ConfigError("--tail low ignores scores that are too high: leave --ceiling away.")
+    if wanted == "both" and own == "low":
+        raise ConfigError("--tail both needs the upper threshold too: give --ceiling.")
+    return own

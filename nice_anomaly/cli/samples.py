@@ -23,7 +23,7 @@ def of_set(run: Run, name: str, root: Path, device: str, calibration: Calibratio
     data = evaluation_part(name, root)
     groups: list[str | None] | None = None
     if calibration.group_column is not None:
-        own = name == run.manifest.data.name
+        own = name == run.manifest.data.name and calibration.group_column == pipeline.CLASS
         groups = [*classes(name, "test", root)] if own else [None] * len(data)
     ids = [str(row) for row in range(len(data))]
     batch = Batch(ids, data.values, groups=groups)
@@ -62,9 +62,12 @@ def together(
 
 
 def _announce(calibration: Calibration, rule: Discoveries, m: int) -> None:
-    fewest = rule.fewest(calibration.smallest_p_value, m)
-    n = max((group.n for group in calibration.groups), default=calibration.n)
+    if not m:
+        return
+    fewest, n = rule.fewest(calibration.smallest_p_value, m), calibration.n
     start = f"with {n:,} calibration scores and {m:,} samples"
+    if calibration.tail == "both" and rule.method == "bh":
+        render.say("note: for both tails the proof of this procedure does not reach; --by has one")
     if fewest > m:
         render.say(
             f"note: {start} nothing can be flagged at --fdr {rule.fdr:g}, however odd: more "

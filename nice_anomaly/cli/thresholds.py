@@ -48,6 +48,7 @@ def record(calibration: Calibration) -> dict[str, Any]:
             "measured_interval": list(Rate(usual.flagged, usual.n).interval),
         },
         "group_column": calibration.group_column,
+        "groups_without_promise": list(calibration.alone),
         "groups": [
             {
                 "name": group.name,
@@ -142,9 +143,8 @@ def show_groups(calibration: Calibration) -> None:
 def _three_sigma(calibration: Calibration) -> Group | None:
     """What mean - 3σ would be on the same scores; None if that is the rule, or scores are -∞."""
     every = calibration.everyone
-    if (calibration.rule == Sigma(3.0) and calibration.tail == "low") or not every.std < float(
-        "inf"
-    ):
+    same = calibration.rule == Sigma(3.0) and calibration.tail == "low"
+    if same or every.n < 2 or not every.std < float("inf"):
         return None
     return replace(every, bounds=Sigma(3.0).bounds(every.scores, "low"))
 

@@ -28,13 +28,17 @@ FOLDER = "folder"  # as a group of images: the folder they lie in
 
 @dataclass(frozen=True)
 class Inputs:
-    """Files of one kind, in order. ``skipped`` counts other files in the same folders."""
+    """Files of one kind, in order. ``skipped`` counts other files in the same folders.
+
+    ``folders`` are those that were given as such; ``root`` is the only argument, if it is one.
+    """
 
     name: str
     kind: Kind
     files: tuple[Path, ...]
     root: Path | None = None
     skipped: int = 0
+    folders: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,8 @@ def recognise(arguments: Sequence[str]) -> Inputs:
         raise DataError("the input holds image files and arrays of images: give one of the two.")
     root = Path(arguments[0]) if len(arguments) == 1 and Path(arguments[0]).is_dir() else None
     (kind,) = examples
-    return Inputs(", ".join(arguments), kind, tuple(found), root, skipped)
+    folders = tuple(Path(argument) for argument in arguments if Path(argument).is_dir())
+    return Inputs(", ".join(arguments), kind, tuple(found), root, skipped, folders)
 
 
 def batches(inputs: Inputs, reading: Reading) -> Iterator[Batch]:
@@ -164,7 +169,7 @@ def _file_batches(inputs: Inputs, reading: Reading) -> Iterator[Batch]:
         ids = [readable(file, inputs.root) for file in files]
         groups = None
         if reading.group_column is not None:
-            groups = [_folder_of(file, inputs.root) for file in files]
+            groups = [_folder_of(file, inputs) for file in files]
         yield Batch(ids, values, faults, groups=groups)
 
 
@@ -202,7 +207,10 @@ def table_batch(chunk: Chunk, reading: Reading, start: int, *, many: bool) -> Ba
     notes = {row: note for row, note in encoded.notes.items() if row not in faults}
     groups = None
     if reading.group_column is not None:
-        groups = words(column_for("--group-column", reading.group_column, chunk)).tolist()
+        named = words(
+            column_for("grouping (calibrate --group-column)", reading.group_column, chunk)
+        )
+        groups = [None if name is None else _shortened(name) for name in named]
     return Batch(ids, encoded.values, faults, notes, truth(chunk, reading), groups)
 
 
@@ -229,6 +237,15 @@ def truth(chunk: Chunk, reading: Reading) -> Truth | None:
     known = np.array([label is not None for label in labels], dtype=bool)
     hit = np.array([label is not None and _canonical(label) in wanted for label in labels])
     return Truth(known & ~hit, hit)
+
+
+def _shortened(name: str) -> str:
+    """A number as short as it can be: the group 1.0 is the group 1."""
+    try:
+        value = float(name)
+    except ValueError:
+        return name
+    return str(int(value)) if value.is_integer() else name
 
 
 def _canonical(label: str) -> str | float:
@@ -261,12 +278,16 @@ def readable(file: Path, root: Path | None = None) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _folder_of(file: Path, root: Path | None) -> str | None:
-    """The first folder below the root, or without one the folder that holds the file."""
-    if root is None:
-        return readable(Path(file.parent.name)) if file.parent.name else None
-    parts = file.relative_to(root).parts
-    return readable(Path(parts[0])) if len(parts) > 1 else None
+def _folder_of(file: Path, inputs: Inputs) -> str | None:
+    """The first folder below the only one that was given, which itself counts for its own files.
+
+    Of several folders that were given each is one; else it is the folder that holds the file.
+    """
+    if inputs.root is not None and len(parts := file.relative_to(inputs.root).parts) > 1:
+        return readable(Path(parts[0]))
+    above = [folder for folder in inputs.folders if folder in file.parents]
+    name = Path(os.path.abspath(above[0] if above else file.parent)).name  # noqa: PTH100
+    return readable(Path(name)) if name else None
 
 
 def _expand(argument: str) -> list[Path]:

@@ -3,7 +3,8 @@
 Nothing here prints. Training and calibration reach data only through the training part.
 """
 
-from nice_anomaly.pipeline.normals import Normals, fresh, held_out, held_out_log_likelihood
+from nice_anomaly.pipeline.normals import CLASS, Normals, fresh, held_out, held_out_log_likelihood
+from nice_anomaly.pipeline.remarks import remarks
 from nice_anomaly.pipeline.scoring import (
     evaluation_scores,
     reading_of,
@@ -13,6 +14,7 @@ from nice_anomaly.pipeline.scoring import (
 from nice_anomaly.pipeline.training import Job, prepare, versions
 
 __all__ = [
+    "CLASS",
     "Job",
     "Normals",
     "evaluation_scores",
@@ -21,6 +23,7 @@ __all__ = [
     "held_out_log_likelihood",
     "prepare",
     "reading_of",
+    "remarks",
     "score_dataset",
     "score_inputs",
     "versions",

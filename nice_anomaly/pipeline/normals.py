@@ -3,7 +3,6 @@
 What they must not be is checked here: the samples the run has learned from.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,10 +20,9 @@ from nice_anomaly.data import (
     refuse_unreadable,
     row_hashes,
 )
-from nice_anomaly.detect import detect
 from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.judge import Judge
-from nice_anomaly.metrics import Rate, auroc
+from nice_anomaly.metrics import Rate
 from nice_anomaly.pipeline.judging import ScoreName, judged, measure_for, scores_of
 from nice_anomaly.pipeline.scoring import Measure, measured_inputs, reading_of, score_dataset
 from nice_anomaly.pipeline.training import normal_data
@@ -32,26 +30,7 @@ from nice_anomaly.run import Run
 from nice_anomaly.score import Scores
 
 CLASS = "class"  # as a group of a built-in set: what a sample shows
-APART = 0.1
 COMPARED = 5_000  # samples of the other kind that scores are held beside
-
-
-_OVERFITTED = (
-    "the flow scores what it has learned higher than held-out normals ({}): it has learned some "
-    "samples by heart. The threshold rests on held-out normals alone, so what it promises for new "
-    "ones holds; on samples it was trained on it is conservative. What is lost is power: more data "
-    "or an earlier stop would help."
-)
-_DRIFTED = (
-    "these normals are less probable than those held out of the training ({}). The promise holds "
-    "for samples like these, and is conservative for samples like the training data; if these are "
-    "what normal looks like now, train on them."
-)
-_EASIER = (
-    "these normals are more probable than those held out of the training ({}). The promise holds "
-    "for samples like these only; for samples like the training data it is wrong: {} held-out ones "
-    "would be flagged."
-)
 
 
 @dataclass(frozen=True)
@@ -59,7 +38,8 @@ class Normals:
     """Scores ``[n]`` of normal samples, what they belong to, and how many did not count and why.
 
     ``beside`` are scores to compare with: for held-out samples those of samples that were
-    learned, for fresh ones those of held-out ones; None where the data are gone. A ``judge`` was
+    learned, for fresh ones those of held-out ones; None where the data are gone. ``repeated``
+    have a twin that was learned from, ``copies`` among themselves. A ``judge`` was
     fitted on other normals and made the scores; ``fallback`` says why there is none.
     """
 
@@ -71,30 +51,10 @@ class Normals:
     group_column: str | None = None
     left_out: dict[str, int] = field(default_factory=dict)
     repeated: int = 0
+    copies: int = 0
     beside: Scores | None = None
     judge: Judge | None = None
     fallback: str = ""
-
-    def remark(self, calibration: Calibration) -> str | None:
-        """What these scores beside the others say of the promise; None if they hardly differ.
-
-        They differ if one of the others scores higher than one of these with a probability that
-        is ``APART`` from ½ and more, and not by chance.
-        """
-        if self.beside is None:
-            return None
-        n, m = len(self.scores), len(self.beside)
-        higher = auroc(self.beside, self.scores)
-        chance = 4 * math.sqrt((1 / n + 1 / m) / 12)
-        if abs(higher - 0.5) < max(APART, chance):
-            return None
-        medians = f"median {np.median(self.scores):,.1f} against {np.median(self.beside):,.1f} nats"
-        if not self.fresh:
-            return _OVERFITTED.format(medians) if higher > 0.5 else None
-        if higher > 0.5:
-            return _DRIFTED.format(medians)
-        flagged = Rate(int(detect(self.beside, calibration).flagged.sum()), m)
-        return _EASIER.format(medians, f"{flagged.count:,} of {m:,}")
 
     def calibrate(self, rule: Rule, tail: Tail = "low") -> Calibration:
         """Thresholds from these scores; see ``nice_anomaly.calibrate.calibrate``."""
@@ -140,6 +100,7 @@ def held_out(
         fresh=False,
         groups=groups,
         group_column=group_column,
+        copies=_copies(row_hashes(values[material.split.calibration[found.places]])),
         beside=scores_of(measure(values[some]), found.judge),
         judge=found.judge,
         fallback=found.fallback,
@@ -165,6 +126,7 @@ def fresh(
     measure = measure_for(run, score, device)
     inside = recognise(inputs)
     kept: list[NDArray[np.float64]] = []
+    hashes: list[NDArray[np.int64]] = []
     groups: list[str | None] = []
     left_out = {"unreadable": 0, "labelled anomalies": 0, "without a label": 0}
     again, first = 0, ""
@@ -173,11 +135,13 @@ def fresh(
         if not skip_unreadable:
             refuse_unreadable(batch.faults, batch.ids.__getitem__)
         normal = _normal(batch, left_out)
-        twins = np.flatnonzero(normal & _among(row_hashes(batch.values), seen))
+        own = row_hashes(batch.values)
+        twins = np.flatnonzero(normal & _among(own, seen))
         if len(twins) and not again:
             first = batch.ids[twins[0]]
         again += len(twins)
         kept.append(measured[normal])
+        hashes.append(own[normal])
         if batch.groups is not None:
             groups += [name for name, good in zip(batch.groups, normal, strict=True) if good]
     every = np.concatenate(kept)
@@ -192,6 +156,7 @@ def fresh(
         group_column=group_column,
         left_out=left_out,
         repeated=again,
+        copies=_copies(np.concatenate(hashes)[found.places]),
         beside=_own_scores(run, root, measure, found.judge),
         judge=found.judge,
         fallback=found.fallback,
@@ -220,6 +185,11 @@ def _normal(batch: Batch, left_out: dict[str, int]) -> NDArray[np.bool_]:
         left_out["without a label"] += int((normal & ~anomalous & ~batch.truth.normal).sum())
         normal &= batch.truth.normal
     return normal
+
+
+def _copies(hashes: NDArray[np.int64]) -> int:
+    """How many samples repeat an earlier one."""
+    return len(hashes) - len(np.unique(hashes))
 
 
 def _among(hashes: NDArray[np.int64], seen: NDArray[np.int64]) -> NDArray[np.bool_]:

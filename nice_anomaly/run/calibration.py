@@ -25,6 +25,7 @@ from nice_anomaly.run.stored import FORMAT, read_tensors
 DEFAULT = "default"
 SUFFIX = ".calibration.safetensors"
 SCORES, JUDGE = "scores.", "judge."
+WRONG = (KeyError, TypeError, ValueError, ConfigError)  # what content by another hand gives
 
 
 def save_calibration(run: Run, calibration: Calibration, name: str = DEFAULT) -> None:
@@ -83,13 +84,13 @@ def load_calibration(run: Run, name: str = DEFAULT) -> Calibration:
     try:
         tensors, metadata = read_tensors(path)
         if int(metadata["format"]) > FORMAT:
-            raise ArtifactError(
+            raise ArtifactError(  # before anything in it is read
                 f"{path} was written by a newer version of nice-anomaly: upgrade with 'pip "
                 f"install --upgrade nice-anomaly', or calibrate again. {remedy}"
             )
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
         calibration = _restored(json.loads(metadata["calibration"]), arrays)
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, *WRONG) as error:
         raise ArtifactError(f"{path} is damaged: calibrate again. {remedy}") from error
     if calibration.fingerprint != run.manifest.fingerprint:
         raise NotCalibratedError(
@@ -109,10 +110,12 @@ def _restored(record: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Calibr
             entry["name"],
             tuple(entry["members"]),
             Bounds(float(entry["low"]), float(entry["high"]), int(entry["rank"])),
-            arrays[f"{SCORES}{place}"],
+            _sound(arrays[f"{SCORES}{place}"]),
         )
         for place, entry in enumerate(record["groups"])
     )
+    if record["tail"] not in ("low", "both"):
+        raise ValueError(record["tail"])
     return Calibration(
         rule=RULES[record["rule"]](**record["parameters"]),
         tail=record["tail"],
@@ -124,6 +127,13 @@ def _restored(record: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Calibr
         source=record["source"],
         judge=judge,
     )
+
+
+def _sound(scores: NDArray[Any]) -> NDArray[np.float64]:
+    """Scores as they were stored: in one increasing row."""
+    if scores.ndim != 1 or not len(scores) or not (np.diff(scores[scores > -np.inf]) >= 0).all():
+        raise ValueError("scores")
+    return scores.astype(np.float64, copy=False)
 
 
 def _absent(run: Run, name: str) -> str:
@@ -138,8 +148,9 @@ def _absent(run: Run, name: str) -> str:
 
 
 def _file(run: Run, name: str) -> Path:
-    if not re.fullmatch(r"[\w][\w.-]*", name):
+    if not re.fullmatch(r"[\w][\w.-]{0,63}", name):
         raise ConfigError(
-            f"a calibration is named by letters, digits, dots and dashes, got '{name}'."
+            f"a calibration is named by at most 64 letters, digits, dots and dashes, got "
+            f"'{name:.80}'."
         )
     return run.path / f"{name}{SUFFIX}"
