@@ -2,8 +2,9 @@
 
 NICE's log-determinant is the same for every x, so log p(x) splits exactly into one term a latent.
 In bands of the order of falling variance these terms say *where* an image is unusual, not only
-how much in all. Beside them: the energy of the whitened input in the same bands, and how simple the
-pixels are, as the length of their code (Serrà et al. 2020) and as the errors of a predictor.
+how much in all. Beside them: the energy of the whitened input in the same bands, how simple the
+pixels are, as the length of their code (Serrà et al. 2020) and as the errors of a predictor, and
+where in the frame what is not ground lies.
 """
 
 import zlib
@@ -22,12 +23,14 @@ BANDS = 10  # at most, of logarithmic width
 FASTEST = 1  # zlib's level: the code needs to be comparable, not short
 WORKERS = 2
 SMALLEST_ENERGY = 1e-3
+EMPTY = 1e-3  # mass of an image that is all ground: it lies in the middle
 
-LATENTS, INPUT, CODE, ROUGHNESS = "latent bands", "input bands", "code length", "roughness"
-PARTS = {  # what each score looks at, one density a line
+LATENTS, INPUT, CODE = "latent bands", "input bands", "code length"
+ROUGHNESS, EXTENT = "roughness", "extent"
+PARTS = {  # what each score looks at, one density in each bracket
     "latents": ((LATENTS, CODE),),
-    "input": ((INPUT, CODE, ROUGHNESS),),
-    "auto": ((LATENTS, CODE), (INPUT, CODE, ROUGHNESS)),
+    "input": ((INPUT, CODE, ROUGHNESS), (EXTENT,)),
+    "auto": ((LATENTS, CODE), (INPUT, CODE, ROUGHNESS), (EXTENT,)),
 }
 
 
@@ -44,7 +47,7 @@ def band_edges(dimensions: int) -> list[int]:
 def views(score: str, dimensions: int) -> list[list[int]]:
     """The columns of ``statistics`` that each density of a score looks at."""
     bands = len(band_edges(dimensions)) - 1
-    widths = {LATENTS: bands, INPUT: bands, CODE: 1, ROUGHNESS: 3}
+    widths = {LATENTS: bands, INPUT: bands, CODE: 1, ROUGHNESS: 3, EXTENT: 7}
     starts = dict(zip(widths, np.cumsum([1, *widths.values()]).tolist(), strict=False))
     return [
         [column for part in parts for column in range(starts[part], starts[part] + widths[part])]
@@ -66,13 +69,15 @@ def statistics(flow: Flow, x: Tensor, raw: Tensor, shape: Sequence[int]) -> NDAr
     terms = _banded(each)
     energies = (_banded(z.square()) + SMALLEST_ENERGY).log()
     pixels = raw.cpu().numpy()
+    images = pixels.reshape(-1, *shape)
     return np.column_stack(
         [
             log_likelihood.cpu().numpy(),
             terms.double().cpu().numpy(),
             energies.double().cpu().numpy(),
             np.log(code_lengths(pixels)),
-            roughness(pixels.reshape(-1, *shape)),
+            roughness(images),
+            extent(images),
         ]
     )
 
@@ -113,6 +118,40 @@ def roughness(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.column_stack([_BITS[errors].sum(axis=1), (errors > 0).sum(axis=1), sum(steps)])
 
 
+def extent(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Where what differs from the ground lies, ``[n, 7]`` from ``[n, height, width(, channels)]``.
+
+    The ground is the median of the four corners. The columns are the centre of mass (y, x) and the
+    variance around it (y, x), in pixels; the mean and the standard deviation of the difference,
+    and the share of pixels that do not differ.
+
+    >>> one = np.zeros((1, 5, 5), np.uint8); one[0, 1, 3] = 50
+    >>> (extent(one) + 0.0).round(1).tolist()
+    [[1.0, 3.0, 0.0, 0.0, 2.0, 9.8, 1.0]]
+    """
+    x = torch.from_numpy(np.ascontiguousarray(images)).float()
+    if x.ndim == 4:
+        x = x.mean(dim=3)
+    n, height, width = x.shape
+    corners = x[:, [0, 0, -1, -1], [0, -1, 0, -1]].sort(dim=1).values
+    mass = x.view(n, -1).sub_(corners[:, 1:3].mean(dim=1, keepdim=True)).abs_()
+    down = torch.arange(height).sub((height - 1) / 2).repeat_interleave(width)
+    right = torch.arange(width).sub((width - 1) / 2).repeat(height)
+    basis = torch.stack([torch.ones_like(down), down, right, down.square(), right.square()], dim=1)
+    sums = (mass @ basis).double()  # coordinates from the middle: small numbers, nothing cancels
+    total = sums[:, :1] + EMPTY
+    centre, square = sums[:, 1:3] / total, sums[:, 3:] / total
+    size = height * width
+    mean = sums[:, :1] / size
+    power = torch.linalg.vector_norm(mass, dim=1, keepdim=True).double().square() / size
+    middle = torch.tensor([(height - 1) / 2, (width - 1) / 2])
+    alike = 1 - mass.count_nonzero(dim=1)[:, None] / size
+    spread = (power - mean.square()).clamp(min=0).sqrt()
+    columns = [centre + middle, square - centre.square(), mean, spread, alike]
+    found: NDArray[np.float64] = torch.cat(columns, dim=1).double().numpy()
+    return found
+
+
 def _lengths(rows: list[bytes]) -> list[int]:
     return [len(zlib.compress(row, FASTEST)) for row in rows]
 
@@ -120,7 +159,11 @@ def _lengths(rows: list[bytes]) -> list[int]:
 def _banded(values: Tensor) -> Tensor:
     """Means over the bands of ``[n, d]``."""
     edges = band_edges(values.shape[1])
-    return torch.stack([values[:, i:j].mean(dim=1) for i, j in pairwise(edges)], dim=1)
+    weights = values.new_zeros(values.shape[1], len(edges) - 1)
+    for band, (i, j) in enumerate(pairwise(edges)):
+        weights[i:j, band] = 1 / (j - i)
+    with torch.autocast(values.device.type, enabled=False):  # sums stay in float32
+        return values.float() @ weights.float()
 
 
 _BITS = np.log2(1 + np.arange(512)).astype(np.float32)

@@ -12,6 +12,7 @@ from nice_anomaly.cli.detect import detect
 from nice_anomaly.cli.info import info
 from nice_anomaly.cli.plan import plan
 from nice_anomaly.cli.sample import sample
+from nice_anomaly.cli.stress import stress
 from nice_anomaly.cli.train import train
 from nice_anomaly.errors import NiceAnomalyError
 
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, calibrate, detect, plan, info, sample):
+for verb in (train, calibrate, detect, stress, plan, info, sample):
     app.command()(verb)
 
 

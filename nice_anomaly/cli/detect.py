@@ -10,6 +10,7 @@ import typer
 from nice_anomaly.cli.options import (
     DATA_ROOT,
     AnomalyValueOption,
+    CalibrationOption,
     DataRootOption,
     DeviceOption,
     IdColumnOption,
@@ -47,10 +48,7 @@ def detect(
     top: Annotated[
         int | None, typer.Option(min=0, help="Show so many of the least probable. Own data: 10.")
     ] = None,
-    calibration_name: Annotated[
-        str,
-        typer.Option("--calibration", metavar="NAME", help="The one that calibrate --name kept."),
-    ] = "default",
+    calibration_name: CalibrationOption = "default",
     fdr: Annotated[
         float | None,
         typer.Option(

@@ -54,6 +54,10 @@ GroupColumnOption = Annotated[
         help="A threshold for each value of this column; folder for images, class for built-ins.",
     ),
 ]
+CalibrationOption = Annotated[
+    str,
+    typer.Option("--calibration", metavar="NAME", help="The one that calibrate --name kept."),
+]
 SkipOption = Annotated[
     bool,
     typer.Option("--skip-unreadable", help="Go on without what cannot be read, and count it."),

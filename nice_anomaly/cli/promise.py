@@ -67,8 +67,8 @@ def score(calibration: Calibration) -> str:
     said = {
         "likelihood": "log-likelihood",
         "latents": "latents: bands of the log-likelihood, code length",
-        "input": "input: bands of energy, code length, roughness",
-        "auto": "auto: how usual latents, input and code length are together",
+        "input": "input: bands of energy, code length, roughness, extent",
+        "auto": "auto: how usual latents, input, code length and extent are",
     }
     return said[calibration.score]
 

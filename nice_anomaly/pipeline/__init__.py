@@ -11,12 +11,14 @@ from nice_anomaly.pipeline.scoring import (
     score_dataset,
     score_inputs,
 )
+from nice_anomaly.pipeline.stress import Trial, stress
 from nice_anomaly.pipeline.training import Job, prepare, versions
 
 __all__ = [
     "CLASS",
     "Job",
     "Normals",
+    "Trial",
     "evaluation_scores",
     "fresh",
     "held_out",
@@ -26,5 +28,6 @@ __all__ = [
     "remarks",
     "score_dataset",
     "score_inputs",
+    "stress",
     "versions",
 ]

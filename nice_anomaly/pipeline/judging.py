@@ -62,16 +62,20 @@ def judged(run: Run, score: ScoreName, measured: NDArray[np.float64]) -> Judged:
     every = np.arange(len(measured))
     if measured.ndim == 1:
         return Judged(measured, every, None)
-    half = min(len(measured) // 2, MOST)
-    if score == "auto" and half < FEWEST:
+    fit, places = halves(run, len(measured))
+    if score == "auto" and len(fit) < FEWEST:
         why = f"{len(measured):,} held-out normals are too few to fit a judge on half of them"
         return Judged(measured[:, LIKELIHOOD], every, None, f"{why} ({2 * FEWEST} are enough)")
-    seed = run.manifest.settings.seed
-    order = np.random.default_rng(seed).permutation(len(measured))
-    places = np.sort(order[half:])
     columns = views(score, run.manifest.architecture.dimensions)
-    judge = fit_judge(score, measured[order[:half]], columns, seed)
+    judge = fit_judge(score, measured[fit], columns, run.manifest.settings.seed)
     return Judged(judge(measured[places]), places, judge)
+
+
+def halves(run: Run, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which of n held-out normals a judge is fitted on, and which it is used on."""
+    order = np.random.default_rng(run.manifest.settings.seed).permutation(n)
+    half = min(n // 2, MOST)
+    return np.sort(order[:half]), np.sort(order[half:])
 
 
 def scores_of(measured: NDArray[np.float64], judge: Judge | None) -> Scores:

@@ -6,6 +6,7 @@ What they must not be is checked here: the samples the run has learned from.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,6 +162,24 @@ def fresh(
         judge=found.judge,
         fallback=found.fallback,
     )
+
+
+def own_normals(
+    run: Run, root: Path, group_column: str | None = None
+) -> tuple[NDArray[Any], list[str | None] | None]:
+    """The samples of a run's own data that were kept for calibration, and their groups.
+
+    Raises:
+        ConfigError: the data have no such groups.
+        DataError: the data are missing, damaged, or not those of the training.
+    """
+    material = _own_data(run, root, group_column)
+    places = material.split.calibration
+    groups = None
+    if group_column is not None:
+        every = _groups(run, material, group_column, root)
+        groups = [every[place] for place in places]
+    return material.dataset.values[places], groups
 
 
 def held_out_log_likelihood(run: Run, root: Path, device: str = "auto") -> float:
