@@ -7,6 +7,7 @@ from nice_anomaly.pipeline.normals import CLASS, Normals, fresh, held_out, held_
 from nice_anomaly.pipeline.remarks import remarks
 from nice_anomaly.pipeline.scoring import (
     evaluation_scores,
+    measuring,
     reading_of,
     score_dataset,
     score_inputs,
@@ -23,6 +24,7 @@ __all__ = [
     "fresh",
     "held_out",
     "held_out_log_likelihood",
+    "measuring",
     "prepare",
     "reading_of",
     "remarks",
