@@ -19,6 +19,7 @@ GRADES = (0.25, 0.5, 1.0)
 ONCE = (1.0,)
 SMALLEST_SIDE = 4  # of images: below it patches and shifts mean nothing
 THOUSAND = 1000.0
+LEAST_BLUR = 0.4  # pixels: less changes nothing
 
 
 T = TypeVar("T", Images, Rows)
@@ -57,7 +58,7 @@ def _blur(x: Images, grade: float, rng: Random) -> Images:
     from scipy.ndimage import gaussian_filter
 
     del rng
-    radius = 2 * grade * _side(x) / 28
+    radius = max(LEAST_BLUR, 2 * grade * _side(x) / 28)
     sigma = (0, radius, radius) + (0,) * (x.ndim - 3)
     return _bytes(gaussian_filter(x.astype(np.float32), sigma), x)
 
@@ -97,10 +98,13 @@ def _patch_pasted(x: Images, grade: float, rng: Random) -> Images:
 
 
 def _patches_swapped(x: Images, grade: float, rng: Random) -> Images:
-    size = max(2, round(0.5 * grade * _side(x)))
-    result = x.copy()
-    result[:, :size, :size], result[:, -size:, -size:] = x[:, -size:, -size:], x[:, :size, :size]
     del rng
+    size = max(1, round(0.5 * grade * _side(x)))
+    top, middle = (x.shape[1] - size) // 2, x.shape[2] // 2
+    rows, left = slice(top, top + size), slice(middle - size, middle)
+    right = slice(middle, middle + size)
+    result = x.copy()
+    result[:, rows, left], result[:, rows, right] = x[:, rows, right], x[:, rows, left]
     return result
 
 
@@ -133,7 +137,7 @@ IMAGES: Mapping[str, Corruption[Images]] = {
     "smaller": Corruption(_half_size, lambda g: f"{100 - 50 * g:g} % of its size"),
     "patch missing": Corruption(_patch_missing, lambda g: f"{50 * g:g} % of a side"),
     "patch pasted": Corruption(_patch_pasted, lambda g: f"{50 * g:g} % of a side, of another"),
-    "patches swapped": Corruption(_patches_swapped, lambda g: f"{50 * g:g} % of a side"),
+    "patches swapped": Corruption(_patches_swapped, lambda g: f"{50 * g:g} %, left and right"),
     "stripes": Corruption(_stripes, lambda g: f"{100 * g:g} % light, each fourth line"),
     "rotation": Corruption(_rotation, lambda g: f"{90 * g:g}°"),
     "shift": Corruption(_shift, lambda g: f"{25 * g:g} % of the width"),

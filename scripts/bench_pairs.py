@@ -34,7 +34,9 @@ NORMAL = ("mnist", "fashion")
 SETS = ("mnist", "kmnist", "fashion")
 SCORES: tuple[ScoreName, ...] = get_args(ScoreName)
 CORRUPTED = 2_000  # test images
-QUALITIES = [  # of the flows whose stress power is compared with what they really miss
+QUALITIES: list[
+    list[str]
+] = [  # of the flows whose stress power is compared with what they really miss
     ["train.epochs=1", "flow.width=16", "flow.couplings=2"],
     ["train.epochs=1", "flow.width=64", "flow.couplings=2"],
     ["train.epochs=1", "flow.width=128"],
@@ -58,7 +60,12 @@ def main(
         runs = [flow(load(normal, [f"seed={s}"]), normal, s, data_root) for s in range(seeds)]
         found[normal] = {score: summary(runs, score, normal, data_root) for score in SCORES}
         show(normal, found[normal])
-    content = {"seeds": seeds, "alpha": 0.01, "pairs": found, "stress": qualities(data_root)}
+    content: dict[str, Any] = {
+        "seeds": seeds,
+        "alpha": 0.01,
+        "pairs": found,
+        "stress": qualities(data_root),
+    }
     results.mkdir(parents=True, exist_ok=True)
     target = results / "pairs.json"
     target.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
@@ -114,14 +121,12 @@ def one(run: Run, score: ScoreName, normal: str, root: Path) -> dict[str, Any]:
     }
 
 
-def scorer(
-    run: Run, calibration: Calibration
-) -> Callable[[NDArray[np.uint8]], NDArray[np.float64]]:
+def scorer(run: Run, calibration: Calibration) -> Callable[[NDArray[Any]], NDArray[np.float64]]:
     """What scores raw images as the calibration was."""
     return pipeline.measuring(run, "auto", calibration.judge)
 
 
-def odd(test: NDArray[np.uint8], normal: str, root: Path) -> dict[str, NDArray[np.uint8]]:
+def odd(test: NDArray[Any], normal: str, root: Path) -> dict[str, NDArray[Any]]:
     """Anomalies by name: other sets, and corruptions of the normal test part."""
     rng = np.random.default_rng(0)
     images = test[:CORRUPTED].reshape(-1, 28, 28)
@@ -136,7 +141,7 @@ def odd(test: NDArray[np.uint8], normal: str, root: Path) -> dict[str, NDArray[n
 
 def qualities(root: Path) -> dict[str, Any]:
     """Flows of different quality: mean stress power beside the real power against KMNIST."""
-    lines = []
+    lines: list[dict[str, Any]] = []
     for place, overrides in enumerate(QUALITIES):
         run, _ = train(load("mnist", overrides), Path(f"runs/quality-{place}"), root)
         line: dict[str, Any] = {"set": overrides}

@@ -39,7 +39,17 @@ def test_help_is_quick_because_it_loads_nothing_heavy() -> None:
         "heavy = {'torch', 'torchvision', 'sklearn', 'scipy', 'numpy', 'pyarrow'}\n"
         "print('LOADED', sorted(heavy & set(sys.modules)))\n"
     )
-    for verb in ("--help", "train", "calibrate", "detect", "plan", "info", "sample"):
+    for verb in (
+        "--help",
+        "train",
+        "calibrate",
+        "detect",
+        "stress",
+        "compare",
+        "plan",
+        "info",
+        "sample",
+    ):
         done = subprocess.run(
             [sys.executable, "-c", script, verb], capture_output=True, text=True, check=True
         )

@@ -8,6 +8,7 @@ import sys
 import typer
 
 from nice_anomaly.cli.calibrate import calibrate
+from nice_anomaly.cli.compare import compare
 from nice_anomaly.cli.detect import detect
 from nice_anomaly.cli.info import info
 from nice_anomaly.cli.plan import plan
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, calibrate, detect, stress, plan, info, sample):
+for verb in (train, calibrate, detect, stress, compare, plan, info, sample):
     app.command()(verb)
 
 

@@ -3,7 +3,15 @@
 Nothing here prints. Training and calibration reach data only through the training part.
 """
 
-from nice_anomaly.pipeline.normals import CLASS, Normals, fresh, held_out, held_out_log_likelihood
+from nice_anomaly.pipeline.compare import OURS, Contest, compare
+from nice_anomaly.pipeline.normals import (
+    CLASS,
+    Normals,
+    fresh,
+    held_out,
+    held_out_log_likelihood,
+    unjudged_normals,
+)
 from nice_anomaly.pipeline.remarks import remarks
 from nice_anomaly.pipeline.scoring import (
     evaluation_scores,
@@ -17,9 +25,12 @@ from nice_anomaly.pipeline.training import Job, prepare, versions
 
 __all__ = [
     "CLASS",
+    "OURS",
+    "Contest",
     "Job",
     "Normals",
     "Trial",
+    "compare",
     "evaluation_scores",
     "fresh",
     "held_out",
@@ -31,5 +42,6 @@ __all__ = [
     "score_dataset",
     "score_inputs",
     "stress",
+    "unjudged_normals",
     "versions",
 ]

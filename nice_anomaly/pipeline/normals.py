@@ -24,7 +24,7 @@ from nice_anomaly.data import (
 from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.judge import Judge
 from nice_anomaly.metrics import Rate
-from nice_anomaly.pipeline.judging import ScoreName, judged, measure_for, scores_of
+from nice_anomaly.pipeline.judging import ScoreName, halves, judged, measure_for, scores_of
 from nice_anomaly.pipeline.scoring import Measure, measured_inputs, reading_of, score_dataset
 from nice_anomaly.pipeline.training import normal_data
 from nice_anomaly.run import Run
@@ -180,6 +180,22 @@ def own_normals(
         every = _groups(run, material, group_column, root)
         groups = [every[place] for place in places]
     return material.dataset.values[places], groups
+
+
+def unjudged_normals(run: Run, root: Path) -> NDArray[Any]:
+    """Those of them that no judge is fitted on."""
+    values, _ = own_normals(run, root)
+    return values[halves(run, len(values))[1]]
+
+
+def learned_values(run: Run, root: Path) -> NDArray[Any]:
+    """The samples that the flow was fitted to.
+
+    Raises:
+        DataError: the data are missing, damaged, or not those of the training.
+    """
+    material = _own_data(run, root)
+    return material.dataset.values[material.split.fit]
 
 
 def held_out_log_likelihood(run: Run, root: Path, device: str = "auto") -> float:

@@ -107,7 +107,7 @@ def _own_reading(run: Run) -> Reading:
     if layout.kind != "image" or layout.levels != 256:
         raise DataError(
             f"the run {run.path} has learned the built-in set '{run.manifest.data.name}': it "
-            f"reads no other tables. Train on your own with 'nice-anomaly train --input FILE'."
+            f"reads no files of another form. Train on your own with 'nice-anomaly train --input'."
         )
     height, width = layout.shape
     return Reading(form=ImageForm(height, width, 1))

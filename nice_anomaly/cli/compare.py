@@ -1,0 +1,165 @@
+"""``nice-anomaly compare``: is the flow worth it?"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nice_anomaly.cli.options import (
+    DATA_ROOT,
+    AnomalyValueOption,
+    CalibrationOption,
+    DataRootOption,
+    DeviceOption,
+    InputOption,
+    JsonOption,
+    LabelColumnOption,
+    RunOption,
+)
+from nice_anomaly.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nice_anomaly.pipeline import Contest
+    from nice_anomaly.run import Run
+
+FEWEST = 10  # of either kind
+
+
+def compare(
+    inputs: InputOption = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option("--dataset", metavar="NAME", help="A built-in set of anomalies."),
+    ] = None,
+    label_column: LabelColumnOption = None,
+    anomaly_values: AnomalyValueOption = None,
+    calibration_name: CalibrationOption = "default",
+    seed: Annotated[int, typer.Option(min=0, help="Of baselines and bootstrap.")] = 0,
+    run: RunOption = None,
+    data_root: DataRootOption = DATA_ROOT,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Compare with simple methods, given examples of anomalies.
+
+    Anomalies are a built-in set, or in --input what a label calls so, or without a label all of
+    it. They are ranked against the labelled normals, else against held-out ones.
+    """
+    if (dataset is None) == (not inputs):
+        raise ConfigError("give anomalies to compare on: --input PATH or --dataset NAME.")
+    if (label_column is None) != (not anomaly_values):
+        raise ConfigError("--label-column NAME and --anomaly-value V belong together.")
+    from nice_anomaly import pipeline
+    from nice_anomaly.cli import promise, render, runs
+    from nice_anomaly.run import load_calibration, load_run
+
+    loaded = load_run(runs.locate(run))
+    calibration = load_calibration(loaded, calibration_name)
+    if dataset is not None:
+        normal, anomalous = _builtin(loaded, dataset, data_root)
+    else:
+        normal, anomalous = _own(
+            loaded, inputs or [], label_column, anomaly_values or [], data_root
+        )
+    for kind, part in (("normal samples", normal), ("anomalies", anomalous)):
+        if len(part) < FEWEST:
+            raise DataError(f"there are {len(part)} {kind} to compare on; {FEWEST} are the fewest.")
+    found = []
+    with render.progress_bar("comparing", None, "methods") as bar:
+        for contest in pipeline.compare(
+            loaded, calibration, data_root, normal, anomalous, device, seed
+        ):
+            found.append(contest)
+            bar.advance(len(found))
+    if as_json:
+        render.show_json(
+            {
+                "run": str(loaded.path),
+                "score": calibration.score,
+                "normal": len(normal),
+                "anomalous": len(anomalous),
+                "methods": [
+                    {
+                        "method": contest.method,
+                        "auroc": contest.auroc,
+                        "lead": contest.lead,
+                        "interval": list(contest.interval),
+                        "verdict": contest.verdict,
+                        "seconds": contest.seconds,
+                    }
+                    for contest in found
+                ],
+            }
+        )
+        return
+    render.show_table(
+        f"{len(normal):,} normal samples, {len(anomalous):,} anomalies: {loaded.path}",
+        ["method", "AUROC", "our lead, 95 % interval", "s", ""],
+        [[c.method, f"{c.auroc:.4f}", _lead(c), f"{c.seconds:.1f}", c.verdict] for c in found],
+        words=(0, 4),
+    )
+    beaten = [c.method for c in found if c.verdict == "ours is worse"]
+    equal = [c.method for c in found if c.verdict == "no difference seen"]
+    if beaten:
+        render.say(f"the flow ({promise.score(calibration)}) does not beat: {', '.join(beaten)}")
+    if equal:
+        render.say(f"these samples show no difference to: {', '.join(equal)}")
+
+
+def _lead(contest: "Contest") -> str:
+    if not contest.verdict:
+        return ""
+    low, high = contest.interval
+    return f"{contest.lead:+.4f} [{low:+.4f}, {high:+.4f}]"
+
+
+def _builtin(run: "Run", name: str, root: Path) -> "tuple[NDArray[Any], NDArray[Any]]":
+    """The test part of the set that was learned, and that of the anomalies."""
+    from nice_anomaly.data import evaluation_part
+
+    own = run.manifest.data
+    anomalies = evaluation_part(name, root)
+    if name == own.name:
+        raise ConfigError(f"'{name}' is what the run has learned: name a set of anomalies.")
+    if anomalies.layout != own.layout:
+        raise DataError(f"'{name}' holds {anomalies.layout}, the run has learned {own.layout}.")
+    return _held_out(run, root) if own.inputs else evaluation_part(own.name, root).values, (
+        anomalies.values
+    )
+
+
+def _own(
+    run: "Run", inputs: list[str], label: str | None, values: list[str], root: Path
+) -> "tuple[NDArray[Any], NDArray[Any]]":
+    """Labelled samples of a user's input, or all of it against held-out normals."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from nice_anomaly import pipeline
+    from nice_anomaly.data import batches, recognise
+
+    reading = pipeline.reading_of(run)
+    if label is not None:
+        reading = replace(reading, label_column=label, anomaly_values=tuple(values))
+    normal, anomalous, labelled = [], [], False
+    for batch in batches(recognise(inputs), reading):
+        good = np.ones(len(batch.ids), dtype=bool)
+        good[list(batch.faults)] = False
+        if batch.truth is None:
+            anomalous.append(batch.values[good])
+            continue
+        labelled = True
+        normal.append(batch.values[good & batch.truth.normal])
+        anomalous.append(batch.values[good & batch.truth.anomalous])
+    usual = np.concatenate(normal) if labelled else _held_out(run, root)
+    return usual, np.concatenate(anomalous)
+
+
+def _held_out(run: "Run", root: Path) -> "NDArray[Any]":
+    """Held-out normals that no judge was fitted on."""
+    from nice_anomaly import pipeline
+
+    return pipeline.unjudged_normals(run, root)
