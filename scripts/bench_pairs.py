@@ -140,10 +140,13 @@ def odd(test: NDArray[Any], normal: str, root: Path) -> dict[str, NDArray[Any]]:
 
 
 def qualities(root: Path) -> dict[str, Any]:
-    """Flows of different quality: mean stress power beside the real power against KMNIST."""
+    """Flows of different quality: mean stress power beside the real power against KMNIST.
+
+    They learn FashionMNIST: among digits no flow misses a character by ``auto``.
+    """
     lines: list[dict[str, Any]] = []
     for place, overrides in enumerate(QUALITIES):
-        run, _ = train(load("mnist", overrides), Path(f"runs/quality-{place}"), root)
+        run, _ = train(load("fashion", overrides), Path(f"runs/quality-{place}"), root)
         line: dict[str, Any] = {"set": overrides}
         for score in ("likelihood", "auto"):
             calibration = pipeline.held_out(run, root, score=score).calibrate(Certified(0.01))
@@ -176,7 +179,7 @@ def show(normal: str, found: dict[str, Any]) -> None:
         [
             name,
             *(
-                f"{found[score]['anomalies'][name]['auroc']:.4f} / "
+                f"{found[score]['anomalies'][name]['auroc']:.4f} "
                 f"{100 * found[score]['anomalies'][name]['type_ii']:.1f}"
                 for score in SCORES
             ),

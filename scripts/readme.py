@@ -6,7 +6,7 @@
 
 import json
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from typing import Annotated, Any
 
 import numpy as np
@@ -21,6 +21,13 @@ from nice_anomaly.run import Run, load_calibration, load_run
 
 HERE = Path(__file__).parent.parent
 END = "<!-- end -->"
+DOCUMENTS = [
+    "README.md",
+    "docs/how-it-works.md",
+    "docs/own-data.md",
+    "docs/scores.md",
+    "docs/thresholds.md",
+]
 ROWS = {"mnist": "reproduce.json", "mnist-large": "reproduce-mnist-large.json"}
 NORMAL, ANOMALOUS, INK = "#2a6f97", "#c8553d", "#222222"
 
@@ -31,8 +38,7 @@ def main(
     data_root: Annotated[Path, typer.Option(envvar="NICE_ANOMALY_DATA")] = Path("data"),
 ) -> None:
     """Bring README and pictures up to date."""
-    documents = ("README.md", "docs/how-it-works.md", "docs/own-data.md", "docs/thresholds.md")
-    for document in (HERE / name for name in documents):
+    for document in (HERE / name for name in DOCUMENTS):
         text = document.read_text(encoding="utf-8")
         document.write_text(filled(text, HERE / "results"), encoding="utf-8")
     if pictures:
@@ -161,7 +167,66 @@ def official(results: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def pairs(results: Path) -> str:
+    """AUROC and type II of every score on every pair."""
+    content = read(results / "pairs.json")["pairs"]
+    scores = list(next(iter(content.values())))
+    lines = [
+        f"| normal → anomalous | {' | '.join(f'`{score}`' for score in scores)} |",
+        f"| --- |{' --- |' * len(scores)}",
+    ]
+    for normal, found in content.items():
+        for name in found["auto"]["anomalies"]:
+            cells = (found[score]["anomalies"][name] for score in scores)
+            told = (f"{cell['auroc']:.4f} / {100 * cell['type_ii']:.1f}" for cell in cells)
+            lines.append(f"| {normal} → {name} | {' | '.join(told)} |")
+        rates = (f"{100 * median(found[score]['type_i']):.2f}" for score in scores)
+        lines.append(f"| {normal}: type I in % | {' | '.join(rates)} |")
+    return "\n".join(lines) + "\n"
+
+
+def blindness(results: Path) -> str:
+    """The pairs that the README tells of."""
+    content = read(results / "pairs.json")["pairs"]
+    lines = [
+        "| learned → anomalous, missed at 1 % false alarms | `likelihood` | `auto` |",
+        "| --- | --- | --- |",
+    ]
+    for normal, name in (
+        *(("fashion", "mnist"), ("fashion", "kmnist"), ("mnist", "kmnist"), ("mnist", "fashion")),
+        *(("mnist", "blank"), ("mnist", "smaller"), ("mnist", "blur"), ("mnist", "patch missing")),
+    ):
+        one, two = (
+            f"{100 * content[normal][score]['anomalies'][name]['type_ii']:.2f} %"
+            for score in ("likelihood", "auto")
+        )
+        lines.append(f"| {normal} → {name} | {one} | {two} |")
+    return "\n".join(lines) + "\n"
+
+
+def stress(results: Path) -> str:
+    """Does the power against corruptions rank flows as their real power does?"""
+    content = read(results / "pairs.json")["stress"]
+    lines = [
+        f"| {len(content['flows'])} flows of FashionMNIST, good and bad | `likelihood` | `auto` |",
+        "| --- | --- | --- |",
+    ]
+    for label, key in (("mean stress power", "stress_power"), ("missed of KMNIST", "type_ii")):
+        spans = (
+            [100 * flow[score][key] for flow in content["flows"]]
+            for score in ("likelihood", "auto")
+        )
+        cells = (f"{min(span):.1f} to {max(span):.1f} %" for span in spans)
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    ranks = (f"{content['rank_correlation'][score]:.2f}" for score in ("likelihood", "auto"))
+    lines.append(f"| rank correlation of stress power and real power | {' | '.join(ranks)} |")
+    return "\n".join(lines) + "\n"
+
+
 MAKERS = {
+    "pairs": pairs,
+    "blindness": blindness,
+    "stress": stress,
     "results": reproduction,
     "choice": choice,
     "paper": paper,

@@ -25,6 +25,7 @@ DOCUMENTS = [
     "CONTRIBUTING.md",
     "docs/how-it-works.md",
     "docs/own-data.md",
+    "docs/scores.md",
     "docs/thresholds.md",
 ]
 

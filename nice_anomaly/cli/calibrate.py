@@ -20,7 +20,12 @@ from nice_anomaly.cli.rules import RuleName, build, choose, tail_of
 def calibrate(
     rule: Annotated[
         RuleName | None,
-        typer.Option("--rule", help="How. Default: sigma; with --alpha: certified."),
+        typer.Option(
+            "--rule",
+            metavar="RULE",
+            help="sigma, certified, conformal, quantile or manual. Default: sigma; with --alpha "
+            "certified.",
+        ),
     ] = None,
     alpha: Annotated[
         float | None, typer.Option("--alpha", help="The false-alarm rate, like 0.01.")
@@ -44,7 +49,12 @@ def calibrate(
     ] = None,
     score: Annotated[
         Literal["likelihood", "latents", "input", "auto"] | None,
-        typer.Option("--score", help="What the threshold is for. auto sees what is too simple."),
+        typer.Option(
+            "--score",
+            metavar="SCORE",
+            help="likelihood, auto (sees what is too simple), latents, input. Default: likelihood; "
+            "own images auto.",
+        ),
     ] = None,
     group_column: GroupColumnOption = None,
     inputs: InputOption = None,
@@ -59,8 +69,9 @@ def calibrate(
 ) -> None:
     """Set the threshold from scores of normal data that training has not seen.
 
-    Those are the part that training held out, or with --input fresh normals. --alpha 0.01 gives
-    a certified rate: at most 1 % false alarms, with 95 % confidence. Without it: mean - 3σ.
+    Those are the part that training held out, or with --input fresh normals.
+
+    The threshold is mean - 3σ; with --alpha 0.01 at most 1 % false alarms are certified.
     """
     given = {
         "--k": k,
