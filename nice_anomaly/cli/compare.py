@@ -66,6 +66,9 @@ def compare(
     for kind, part in (("normal samples", normal), ("anomalies", anomalous)):
         if len(part) < FEWEST:
             raise DataError(f"there are {len(part)} {kind} to compare on; {FEWEST} are the fewest.")
+    most = pipeline.MOST_COMPARED
+    if max(len(normal), len(anomalous)) > most:
+        render.say(f"at most {most:,} samples of either kind are compared on, chosen at random")
     found = []
     with render.progress_bar("comparing", None, "methods") as bar:
         for contest in pipeline.compare(
@@ -78,8 +81,8 @@ def compare(
             {
                 "run": str(loaded.path),
                 "score": calibration.score,
-                "normal": len(normal),
-                "anomalous": len(anomalous),
+                "normal": min(len(normal), most),
+                "anomalous": min(len(anomalous), most),
                 "methods": [
                     {
                         "method": contest.method,
@@ -95,7 +98,8 @@ def compare(
         )
         return
     render.show_table(
-        f"{len(normal):,} normal samples, {len(anomalous):,} anomalies: {loaded.path}",
+        f"{min(len(normal), most):,} normal samples, {min(len(anomalous), most):,} anomalies: "
+        f"{loaded.path}",
         ["method", "AUROC", "our lead, 95 % interval", "s", ""],
         [[c.method, f"{c.auroc:.4f}", _lead(c), f"{c.seconds:.1f}", c.verdict] for c in found],
         words=(0, 4),

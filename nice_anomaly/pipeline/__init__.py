@@ -3,7 +3,7 @@
 Nothing here prints. Training and calibration reach data only through the training part.
 """
 
-from nice_anomaly.pipeline.compare import OURS, Contest, compare
+from nice_anomaly.pipeline.compare import MOST_COMPARED, OURS, Contest, compare
 from nice_anomaly.pipeline.normals import (
     CLASS,
     Normals,
@@ -25,6 +25,7 @@ from nice_anomaly.pipeline.training import Job, prepare, versions
 
 __all__ = [
     "CLASS",
+    "MOST_COMPARED",
     "OURS",
     "Contest",
     "Job",

@@ -18,7 +18,7 @@ from nice_anomaly.run import Run
 
 OURS = "nice"
 RESAMPLES = 500
-MOST = 5_000  # samples of either kind: more would only cost time
+MOST_COMPARED = 5_000  # samples of either kind: more would only cost time
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,9 @@ def compare(
         DataError: the run's data are gone.
     """
     rng = np.random.default_rng(seed)
-    normal, anomalous = (part[rng.permutation(len(part))[:MOST]] for part in (normal, anomalous))
+    normal, anomalous = (
+        part[rng.permutation(len(part))[:MOST_COMPARED]] for part in (normal, anomalous)
+    )
     draws = [(_draw(rng, len(normal)), _draw(rng, len(anomalous))) for _ in range(RESAMPLES)]
     learn = learned_values(run, root)
     start = time.perf_counter()

@@ -140,7 +140,7 @@ def _absent(run: Run, name: str) -> str:
     others = calibrations(run)
     if not others:
         return f"the run {run.path} has no threshold yet. "
-    wanted = "of its own name" if name == DEFAULT else f"named '{name}'"
+    wanted = "without a name" if name == DEFAULT else f"named '{name}'"
     return (
         f"the run {run.path} has no calibration {wanted}; it has: {', '.join(others)} "
         f"(--calibration NAME). "
