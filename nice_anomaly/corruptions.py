@@ -75,7 +75,8 @@ def _half_size(x: Images, grade: float, rng: Random) -> Images:
 
     del rng
     factor = 1 - 0.5 * grade
-    small = zoom(x.astype(np.float32), (1, factor, factor) + (1,) * (x.ndim - 3), order=1)
+    scale = (1, factor, factor) + (1,) * (x.ndim - 3)
+    small = zoom(x.astype(np.float32), scale, order=1, mode="nearest", grid_mode=True)
     ground = np.median(_border(x), axis=1).reshape(-1, *(1,) * (x.ndim - 1))
     result = np.broadcast_to(ground, x.shape).astype(np.float32)
     top, left = ((x.shape[axis] - small.shape[axis]) // 2 for axis in (1, 2))
@@ -124,7 +125,7 @@ def _rotation(x: Images, grade: float, rng: Random) -> Images:
 
 def _shift(x: Images, grade: float, rng: Random) -> Images:
     del rng
-    return np.roll(x, max(1, round(0.25 * grade * _side(x))), axis=2)
+    return np.roll(x, max(1, round(0.25 * grade * x.shape[2])), axis=2)
 
 
 IMAGES: Mapping[str, Corruption[Images]] = {
@@ -161,8 +162,12 @@ def _unit_error(x: Rows, grade: float, rng: Random) -> Rows:
 
 
 def _swapped(x: Rows, grade: float, rng: Random) -> Rows:
-    hit = _some(x, grade, rng)
-    return np.where(hit | np.roll(hit, 1, axis=1), np.roll(x, 1, axis=1), x)
+    order = np.argsort(rng.random(x.shape), axis=1)
+    pairs = min(x.shape[1] // 2, int(_some(x[:1], grade, rng).sum()))
+    first, second, result = order[:, :pairs], order[:, pairs : 2 * pairs], x.copy()
+    np.put_along_axis(result, first, np.take_along_axis(x, second, axis=1), axis=1)
+    np.put_along_axis(result, second, np.take_along_axis(x, first, axis=1), axis=1)
+    return result
 
 
 def _permuted(x: Rows, grade: float, rng: Random) -> Rows:
@@ -179,13 +184,13 @@ def _jitter(x: Rows, grade: float, rng: Random) -> Rows:
 
 
 def _columns(grade: float) -> str:
-    return {0.25: "one column", 0.5: "a sixth of the columns"}.get(grade, "half of the columns")
+    return {0.25: "one column", 0.5: "a sixth of all, or one"}.get(grade, "half of all columns")
 
 
 TABLES: Mapping[str, Corruption[Rows]] = {
     "column stuck": Corruption(_stuck, lambda g: f"at one row's value: {_columns(g)}"),
     "unit error": Corruption(_unit_error, lambda g: f"× 1000: {_columns(g)}"),
-    "columns swapped": Corruption(_swapped, lambda g: f"with the next: {_columns(g)}"),
+    "columns swapped": Corruption(_swapped, lambda g: f"in pairs: {_columns(g)}"),
     "column permuted": Corruption(_permuted, lambda g: f"against the rest: {_columns(g)}"),
     "missing as 0": Corruption(_zero, _columns),
     "noise": Corruption(_jitter, lambda g: f"σ × {3 * g:g}: {_columns(g)}"),

@@ -137,6 +137,5 @@ def _fit(statistics: Array, columns: NDArray[np.int64], seed: int) -> Density:
     unscaled = Density(columns, centre, spread, weights, means, factors, np.array([0.0, 1.0]))
     found = unscaled.log_density(statistics)
     middle, low = np.quantile(found, [0.5, LOW])
-    return Density(
-        columns, centre, spread, weights, means, factors, np.array([middle, middle - low])
-    )
+    reach = middle - low or found.std() or 1.0  # most may be alike
+    return Density(columns, centre, spread, weights, means, factors, np.array([middle, reach]))

@@ -131,10 +131,10 @@ def odd(test: NDArray[Any], normal: str, root: Path) -> dict[str, NDArray[Any]]:
     rng = np.random.default_rng(0)
     images = test[:CORRUPTED].reshape(-1, 28, 28)
     sets = {name: evaluation_part(name, root).values for name in SETS if name != normal}
-    corrupted = {
-        name: corruption.apply(images, max(corruption.grades), rng).reshape(-1, 784)
-        for name, corruption in IMAGES.items()
-    }
+    corrupted = {}
+    for name, corruption in IMAGES.items():
+        after = corruption.apply(images, max(corruption.grades), rng).reshape(-1, 784)
+        corrupted[name] = after[(after != test[:CORRUPTED]).any(axis=1)]
     pure = rng.integers(0, 256, (CORRUPTED, 784), dtype=np.uint8)
     return {**sets, "pure noise": pure, **corrupted}
 

@@ -13,6 +13,8 @@ from conftest import Command
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from nice_anomaly.run import load_calibration, load_run
+
 FAST = ("--config", "digits", "--set", "train.epochs=3")
 
 
@@ -128,6 +130,21 @@ def test_the_same_samples_have_the_same_scores_whatever_the_way_in(command: Comm
     assert few == pytest.approx(whole[100:107], abs=1e-4)
 
 
+def test_copies_are_on_one_side_of_a_judge(command: Command, elsewhere: Path) -> None:
+    """300 images, each twice: those that a judge has seen set no threshold."""
+    images = (load_digits().images * 15.9).astype(np.uint8)
+    np.save(elsewhere / "x.npy", images[:600])
+    np.save(elsewhere / "twice.npy", np.repeat(images[600:900], 2, axis=0))
+    assert command("train", "-i", "x.npy", "--set", "train.epochs=1").code == 0
+    done = command("calibrate", "-i", "twice.npy", "--json")
+    assert "300 of these normals repeat another one exactly" in done.err
+    found = json.loads(done.out)
+    assert (found["score"], found["n"]) == ("auto", 300)
+    run = load_run(Path("runs/x"))
+    scores = load_calibration(run).scores
+    assert len(np.unique(scores)) == 150
+
+
 @pytest.mark.usefixtures("own_images")
 def test_compare_with_images_that_are_all_odd(command: Command) -> None:
     """Without labels everything is an anomaly, held against normals no judge was fitted on."""
@@ -209,11 +226,18 @@ def test_few_images_are_judged_by_likelihood_and_it_is_said(
     assert "too few to fit a judge" in done.err
     refused = command("calibrate", "--score", "latents")
     assert refused.code == 3
-    assert "at least 100 held-out normal samples, got 19" in refused.err
+    assert "38 different normals are too few" in refused.err
+    assert "200 are enough" in refused.err
 
 
 MISTAKES: dict[str, tuple[list[str], int, str]] = {
     "score of images": (["calibrate", "--score", "latents"], 2, "looks at images"),
+    "misspelt label": (
+        ["compare", "-i", "new.csv", "--label-column", "z", "--anomaly-value", "bad"],
+        3,
+        "no column 'z'",
+    ),
+    "what was learned": (["compare", "-i", "both.csv"], 3, "that the run"),
     "no such score": (["calibrate", "--score", "magic"], 2, "magic"),
     "floor": (["stress", "--floor", "2"], 2, "--floor takes a share between 0 and 1"),
     "no such calibration": (["stress", "--calibration", "x"], 5, "no calibration named 'x'"),
@@ -226,6 +250,8 @@ MISTAKES: dict[str, tuple[list[str], int, str]] = {
 @pytest.mark.usefixtures("table")
 def test_a_mistake_is_one_sentence(command: Command) -> None:
     Path("few.csv").write_text("a,b,c\n1,2,3\n")
+    odd = [line for line in Path("new.csv").read_text().splitlines() if line.endswith("bad")]
+    Path("both.csv").write_text("\n".join([Path("train.csv").read_text().strip(), *odd]))
     for arguments, code, sentence in MISTAKES.values():
         done = command(*arguments)
         assert (done.code, done.out) == (code, ""), done.err

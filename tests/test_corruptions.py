@@ -59,6 +59,13 @@ def test_some_by_hand() -> None:
     assert not smaller[:, :4].any()
     assert not smaller[:, :, :3].any()
     assert smaller[:, 6:10, 5:7].all()
+    for white in (GREY, 255 - GREY):
+        smaller = IMAGES["smaller"].apply(white, 1.0, rng)
+        assert (smaller[:, :4] == white[0, 0, 0]).all()
+        assert (smaller[:, 12:] == white[0, 0, 0]).all()
+    swapped = TABLES["columns swapped"].apply(ROWS, 0.25, rng)
+    assert ((swapped != ROWS).sum(axis=1) == 2).all()
+    assert np.array_equal(np.sort(swapped, axis=1), np.sort(ROWS, axis=1))
     permuted = TABLES["column permuted"].apply(ROWS, 0.25, rng)
     assert ((permuted != ROWS).sum(axis=1) <= 1).all()
     thousand = TABLES["unit error"].apply(ROWS, 0.25, rng)

@@ -143,6 +143,16 @@ def test_too_few_or_broken_statistics_are_refused() -> None:
         fit_judge("auto", x, [[0, 1]], seed=0)
 
 
+def test_nearly_all_alike_still_gives_scores() -> None:
+    """398 of 400 blank images: no spread in any statistic but of two."""
+    x = np.zeros((400, 3))
+    x[:2] = 1
+    judge = fit_judge("auto", x, [[0, 1], [2]], seed=0)
+    usual, odd = judge(np.array([[0.0, 0, 0], [5.0, 5, 5]]))
+    assert np.isfinite([usual, odd]).all()
+    assert odd < usual
+
+
 def test_densities_count_alike() -> None:
     x = np.random.default_rng(0).normal(size=(300, 2))
     both = fit_judge("auto", x, [[0], [1]], seed=0)

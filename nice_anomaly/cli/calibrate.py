@@ -38,7 +38,7 @@ def calibrate(
         float | None, typer.Option("--k", help="Standard deviations from the mean. Default: 3.")
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option("--threshold", help="By hand: flag scores below, in nats.")
+        float | None, typer.Option("--threshold", help="By hand: flag scores below.")
     ] = None,
     ceiling: Annotated[
         float | None, typer.Option("--ceiling", help="By hand: flag scores above too.")

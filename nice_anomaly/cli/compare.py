@@ -21,6 +21,7 @@ from nice_anomaly.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from nice_anomaly.calibrate import Calibration
     from nice_anomaly.pipeline import Contest
     from nice_anomaly.run import Run
 
@@ -58,11 +59,10 @@ def compare(
     loaded = load_run(runs.locate(run))
     calibration = load_calibration(loaded, calibration_name)
     if dataset is not None:
-        normal, anomalous = _builtin(loaded, dataset, data_root)
+        normal, anomalous = _builtin(loaded, calibration, dataset, data_root)
     else:
-        normal, anomalous = _own(
-            loaded, inputs or [], label_column, anomaly_values or [], data_root
-        )
+        values = anomaly_values or []
+        normal, anomalous = _own(loaded, calibration, inputs or [], label_column, values, data_root)
     for kind, part in (("normal samples", normal), ("anomalies", anomalous)):
         if len(part) < FEWEST:
             raise DataError(f"there are {len(part)} {kind} to compare on; {FEWEST} are the fewest.")
@@ -119,7 +119,9 @@ def _lead(contest: "Contest") -> str:
     return f"{contest.lead:+.4f} [{low:+.4f}, {high:+.4f}]"
 
 
-def _builtin(run: "Run", name: str, root: Path) -> "tuple[NDArray[Any], NDArray[Any]]":
+def _builtin(
+    run: "Run", calibration: "Calibration", name: str, root: Path
+) -> "tuple[NDArray[Any], NDArray[Any]]":
     """The test part of the set that was learned, and that of the anomalies."""
     from nice_anomaly.data import evaluation_part
 
@@ -129,13 +131,18 @@ def _builtin(run: "Run", name: str, root: Path) -> "tuple[NDArray[Any], NDArray[
         raise ConfigError(f"'{name}' is what the run has learned: name a set of anomalies.")
     if anomalies.layout != own.layout:
         raise DataError(f"'{name}' holds {anomalies.layout}, the run has learned {own.layout}.")
-    return _held_out(run, root) if own.inputs else evaluation_part(own.name, root).values, (
-        anomalies.values
-    )
+    if own.inputs:
+        return _held_out(run, calibration, root), anomalies.values
+    return evaluation_part(own.name, root).values, anomalies.values
 
 
 def _own(
-    run: "Run", inputs: list[str], label: str | None, values: list[str], root: Path
+    run: "Run",
+    calibration: "Calibration",
+    inputs: list[str],
+    label: str | None,
+    values: list[str],
+    root: Path,
 ) -> "tuple[NDArray[Any], NDArray[Any]]":
     """Labelled samples of a user's input, or all of it against held-out normals."""
     from dataclasses import replace
@@ -148,22 +155,24 @@ def _own(
     reading = pipeline.reading_of(run)
     if label is not None:
         reading = replace(reading, label_column=label, anomaly_values=tuple(values))
-    normal, anomalous, labelled = [], [], False
+    normal, anomalous = [], []
     for batch in batches(recognise(inputs), reading):
         good = np.ones(len(batch.ids), dtype=bool)
         good[list(batch.faults)] = False
         if batch.truth is None:
+            if label is not None:
+                raise DataError(f"the input has no column '{label}' for --label-column.")
             anomalous.append(batch.values[good])
             continue
-        labelled = True
         normal.append(batch.values[good & batch.truth.normal])
         anomalous.append(batch.values[good & batch.truth.anomalous])
-    usual = np.concatenate(normal) if labelled else _held_out(run, root)
+    usual = np.concatenate(normal) if normal else _held_out(run, calibration, root)
     return usual, np.concatenate(anomalous)
 
 
-def _held_out(run: "Run", root: Path) -> "NDArray[Any]":
+def _held_out(run: "Run", calibration: "Calibration", root: Path) -> "NDArray[Any]":
     """Held-out normals that no judge was fitted on."""
     from nice_anomaly import pipeline
 
-    return pipeline.unjudged_normals(run, root)
+    values, _ = pipeline.own_normals(run, root)
+    return values[pipeline.unjudged(run, values, calibration.judge)]

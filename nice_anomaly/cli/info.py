@@ -91,8 +91,9 @@ def describe(calibration: "Calibration") -> str:
     """A calibration in a line."""
     from nice_anomaly.cli import promise
 
+    name = "" if calibration.judge is None else f"score {calibration.score}, "
     groups = f", {len(calibration.groups)} groups" if calibration.groups else ""
     return (
-        f"{promise.name(calibration)}: {promise.thresholds(calibration)}, "
+        f"{name}{promise.name(calibration)}: {promise.thresholds(calibration)}, "
         f"n = {calibration.n:,}{groups}"
     )

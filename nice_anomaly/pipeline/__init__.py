@@ -10,7 +10,8 @@ from nice_anomaly.pipeline.normals import (
     fresh,
     held_out,
     held_out_log_likelihood,
-    unjudged_normals,
+    own_normals,
+    unjudged,
 )
 from nice_anomaly.pipeline.remarks import remarks
 from nice_anomaly.pipeline.scoring import (
@@ -37,12 +38,13 @@ __all__ = [
     "held_out",
     "held_out_log_likelihood",
     "measuring",
+    "own_normals",
     "prepare",
     "reading_of",
     "remarks",
     "score_dataset",
     "score_inputs",
     "stress",
-    "unjudged_normals",
+    "unjudged",
     "versions",
 ]

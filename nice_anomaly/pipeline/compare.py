@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from nice_anomaly import baselines
 from nice_anomaly.calibrate import Calibration
+from nice_anomaly.detect import detect
 from nice_anomaly.metrics import auroc
-from nice_anomaly.pipeline.normals import learned_values
+from nice_anomaly.pipeline.normals import learned_values, refuse_learned
 from nice_anomaly.pipeline.scoring import measuring
 from nice_anomaly.run import Run
 
@@ -56,8 +57,9 @@ def compare(
     draws the same samples for both methods (paired), 500 times.
 
     Raises:
-        DataError: the run's data are gone.
+        DataError: the run's data are gone, or the normal samples were learned from.
     """
+    refuse_learned(run, normal, "the input")
     rng = np.random.default_rng(seed)
     normal, anomalous = (
         part[rng.permutation(len(part))[:MOST_COMPARED]] for part in (normal, anomalous)
@@ -65,7 +67,13 @@ def compare(
     draws = [(_draw(rng, len(normal)), _draw(rng, len(anomalous))) for _ in range(RESAMPLES)]
     learn = learned_values(run, root)
     start = time.perf_counter()
-    measure = measuring(run, device, calibration.judge)
+    score = measuring(run, device, calibration.judge)
+
+    def measure(values: NDArray[Any]) -> NDArray[np.float64]:
+        """What is ranked: scores, or for both tails the distance to the nearer threshold."""
+        scores = score(values)
+        return scores if calibration.tail == "low" else detect(scores, calibration).margin
+
     first = measure(normal), measure(anomalous)
     yield Contest(OURS, auroc(*first), 0.0, (0.0, 0.0), time.perf_counter() - start)
     ours = [auroc(first[0][i], first[1][j]) for i, j in draws]

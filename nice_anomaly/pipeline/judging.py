@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nice_anomaly.errors import ConfigError
+from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.judge import FEWEST, Judge, fit_judge
 from nice_anomaly.pipeline.scoring import Measure, looking, measuring
 from nice_anomaly.run import Run
@@ -53,8 +53,12 @@ def measure_for(run: Run, score: ScoreName, device: str) -> Measure:
     return looking(run, device)
 
 
-def judged(run: Run, score: ScoreName, measured: NDArray[np.float64]) -> Judged:
+def judged(
+    run: Run, score: ScoreName, measured: NDArray[np.float64], hashes: NDArray[np.int64]
+) -> Judged:
     """Scores of held-out normals from what was measured of them, ``[n]`` or ``[n, S]``.
+
+    ``hashes`` ``[n]`` tell which of them are copies: those stay together.
 
     Raises:
         DataError: too few for the fit of a score that was asked for by name.
@@ -62,20 +66,31 @@ def judged(run: Run, score: ScoreName, measured: NDArray[np.float64]) -> Judged:
     every = np.arange(len(measured))
     if measured.ndim == 1:
         return Judged(measured, every, None)
-    fit, places = halves(run, len(measured))
-    if score == "auto" and len(fit) < FEWEST:
-        why = f"{len(measured):,} held-out normals are too few to fit a judge on half of them"
-        return Judged(measured[:, LIKELIHOOD], every, None, f"{why} ({2 * FEWEST} are enough)")
+    fit, places = halves(run, hashes)
+    if len(fit) < FEWEST:
+        why = (
+            f"{len(measured):,} different normals are too few to fit a judge on half of them "
+            f"({2 * FEWEST} are enough)"
+        )
+        if score != "auto":
+            raise DataError(f"{why}: give more, or take --score likelihood.")
+        return Judged(measured[:, LIKELIHOOD], every, None, why)
     columns = views(score, run.manifest.architecture.dimensions)
     judge = fit_judge(score, measured[fit], columns, run.manifest.settings.seed)
     return Judged(judge(measured[places]), places, judge)
 
 
-def halves(run: Run, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which of n held-out normals a judge is fitted on, and which it is used on."""
-    order = np.random.default_rng(run.manifest.settings.seed).permutation(n)
-    half = min(n // 2, MOST)
-    return np.sort(order[:half]), np.sort(order[half:])
+def halves(run: Run, hashes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which of n held-out normals a judge is fitted on, and which it is used on.
+
+    At random, but copies of one sample, which have equal ``hashes`` ``[n]``, are on one side.
+    """
+    _, first, kind = np.unique(hashes, return_index=True, return_inverse=True)
+    numbers = np.argsort(np.argsort(first))[kind]  # kinds of sample, in order of appearance
+    order = np.random.default_rng(run.manifest.settings.seed).permutation(len(first))
+    sizes = np.bincount(numbers)[order].cumsum()
+    fitted = np.isin(numbers, order[sizes <= min(len(hashes) // 2, MOST)])
+    return np.flatnonzero(fitted), np.flatnonzero(~fitted)
 
 
 def scores_of(measured: NDArray[np.float64], judge: Judge | None) -> Scores:

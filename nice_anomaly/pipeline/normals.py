@@ -89,7 +89,9 @@ def held_out(
     material = _own_data(run, root, group_column)
     values, fit = material.dataset.values, material.split.fit
     some = fit[:: max(1, len(fit) // COMPARED)]
-    found = judged(run, score, measure(values[material.split.calibration]))
+    held = values[material.split.calibration]
+    hashes = row_hashes(held)
+    found = judged(run, score, measure(held), hashes)
     groups = None
     if group_column is not None:
         every = _groups(run, material, group_column, root)
@@ -101,7 +103,7 @@ def held_out(
         fresh=False,
         groups=groups,
         group_column=group_column,
-        copies=_copies(row_hashes(values[material.split.calibration[found.places]])),
+        copies=_copies(hashes),
         beside=scores_of(measure(values[some]), found.judge),
         judge=found.judge,
         fallback=found.fallback,
@@ -147,7 +149,8 @@ def fresh(
             groups += [name for name, good in zip(batch.groups, normal, strict=True) if good]
     every = np.concatenate(kept)
     _refuse_learned(run, inside.name, len(every), again, first)
-    found = judged(run, score, every)
+    every_hash = np.concatenate(hashes)
+    found = judged(run, score, every, every_hash)
     return Normals(
         run,
         found.scores,
@@ -157,7 +160,7 @@ def fresh(
         group_column=group_column,
         left_out=left_out,
         repeated=again,
-        copies=_copies(np.concatenate(hashes)[found.places]),
+        copies=_copies(every_hash),
         beside=_own_scores(run, root, measure, found.judge),
         judge=found.judge,
         fallback=found.fallback,
@@ -182,10 +185,20 @@ def own_normals(
     return material.dataset.values[places], groups
 
 
-def unjudged_normals(run: Run, root: Path) -> NDArray[Any]:
-    """Those of them that no judge is fitted on."""
-    values, _ = own_normals(run, root)
-    return values[halves(run, len(values))[1]]
+def unjudged(run: Run, values: NDArray[Any], judge: Judge | None) -> NDArray[np.int64]:
+    """Which held-out ``values`` no judge was fitted on."""
+    return halves(run, row_hashes(values))[1] if judge is not None else np.arange(len(values))
+
+
+def refuse_learned(run: Run, values: NDArray[Any], source: str) -> None:
+    """Refuse ``values`` ``[n, d]`` that the run has learned from, as ``fresh`` does.
+
+    Raises:
+        DataError: more of them than chance explains.
+    """
+    twins = np.flatnonzero(_among(row_hashes(values), run.seen.numpy()))
+    if len(twins):
+        _refuse_learned(run, source, len(values), len(twins), f"number {twins[0]}")
 
 
 def learned_values(run: Run, root: Path) -> NDArray[Any]:
@@ -247,8 +260,8 @@ def _refuse_learned(run: Run, source: str, n: int, repeated: int, first: str) ->
         raise DataError(
             f"{repeated:,} of {n:,} normals in {source} are among those that the run "
             f"{run.path} has learned from, the first is {first}: their scores are too "
-            f"good to set a threshold from. Leave them out, or leave --input away: then the part "
-            f"held out of the training data is used."
+            f"good for new ones. Leave them out, or leave --input away: then the part held out of "
+            f"the training data is used."
         )
 
 

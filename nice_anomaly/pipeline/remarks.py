@@ -30,7 +30,7 @@ def remarks(normals: Normals, calibration: Calibration) -> Iterator[str]:
             f"{normals.repeated:,} of these normals are in the training data too: few, but their "
             f"scores are too good; better leave them out"
         )
-    if normals.copies > MANY_COPIES * n:
+    if normals.copies > MANY_COPIES * n:  # of all, also those a judge was fitted on
         yield (
             f"{normals.copies:,} of these normals repeat another one exactly. If they are copies "
             f"and not samples of their own, every promise from them is too good"

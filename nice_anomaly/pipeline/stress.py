@@ -16,8 +16,7 @@ from nice_anomaly.corruptions import IMAGES, SMALLEST_SIDE, TABLES, Corruption
 from nice_anomaly.detect import detect
 from nice_anomaly.errors import DataError
 from nice_anomaly.metrics import Rate
-from nice_anomaly.pipeline.judging import halves
-from nice_anomaly.pipeline.normals import own_normals
+from nice_anomaly.pipeline.normals import own_normals, unjudged
 from nice_anomaly.pipeline.scoring import measuring
 from nice_anomaly.run import Run
 
@@ -41,24 +40,26 @@ def stress(
     """Try every corruption in every grade on at most ``most`` held-out normals.
 
     None of them was fitted to, nor has a judge been fitted on them. The first trial changes
-    nothing: it is the false-alarm rate.
+    nothing. Samples that a corruption leaves as they were do not count.
 
     Raises:
         DataError: the run's data are gone, or too small for a corruption.
     """
     values, groups = own_normals(run, root, calibration.group_column)
-    _, places = halves(run, len(values))
+    places = unjudged(run, values, calibration.judge)
     rng = np.random.default_rng(seed)
     places = np.sort(rng.permutation(places)[:most])
     values = values[places]
     named = None if groups is None else [groups[place] for place in places]
     measure = measuring(run, device, calibration.judge)
 
-    def power(changed: NDArray[Any]) -> Rate:
-        found = detect(measure(np.ascontiguousarray(changed)), calibration, named)
-        return Rate(int(found.flagged.sum()), len(values))
+    def power(after: NDArray[Any]) -> Rate:
+        """Of those that did change: a patch on empty ground is no corruption."""
+        hit = (after != values).any(axis=1) if after is not values else np.ones(len(values), bool)
+        found = detect(measure(np.ascontiguousarray(after)), calibration, named)
+        return Rate(int(found.flagged[hit].sum()), int(hit.sum()))
 
-    yield Trial(UNCHANGED, 0.0, "the false-alarm rate", power(values), plainest=False)
+    yield Trial(UNCHANGED, 0.0, "the normals themselves", power(values), plainest=False)
     layout = run.manifest.data.layout
     if layout.kind == "image":
         if min(layout.shape[:2]) < SMALLEST_SIDE:
@@ -91,7 +92,8 @@ def _trials(
         for grade in corruption.grades:
             rate = power(corruption.apply(samples, grade, rng))
             plainest = grade == max(corruption.grades)
-            yield Trial(name, grade, corruption.words(grade), rate, plainest)
+            if rate.n:
+                yield Trial(name, grade, corruption.words(grade), rate, plainest)
 
 
 def _numeric(run: Run) -> list[int]:
