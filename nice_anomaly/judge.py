@@ -7,6 +7,7 @@ learned the density of these statistics from held-out normals (Morningstar et al
 """
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -22,6 +23,7 @@ MOST_COMPONENTS = 16
 REPEATS = 2  # fits from different starts, averaged
 RIDGE = 1e-3  # on variances of 1
 FARTHEST = 1e6  # standard deviations: what is further out is equally odd
+WORKERS = 2
 LOW = 0.01  # the quantile that sets the unit of a score
 
 
@@ -69,7 +71,9 @@ class Judge:
 
     def __call__(self, statistics: Array) -> Array:
         """One score a sample, higher is more normal, ``[n]`` from ``[n, S]``."""
-        scores: Array = np.mean([density(statistics) for density in self.densities], axis=0)
+        with ThreadPoolExecutor(WORKERS) as pool:  # numpy works outside Python's lock
+            each = list(pool.map(lambda density: density(statistics), self.densities))
+        scores: Array = np.mean(each, axis=0)
         return scores
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:

@@ -107,6 +107,12 @@ def roughness(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     >>> roughness(np.full((1, 4, 4), 9, np.uint8))[0, 1:].tolist()
     [1.0, 0.0]
     """
+    with ThreadPoolExecutor(WORKERS) as pool:  # numpy works outside Python's lock
+        parts = [part for part in np.array_split(images, WORKERS) if len(part)]
+        return np.concatenate([*pool.map(_roughness, parts)])
+
+
+def _roughness(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     x = images.astype(np.int16)
     before = ((0, 0), (1, 0), (1, 0)) + ((0, 0),) * (x.ndim - 3)
     padded = np.pad(x, before)
