@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nice_anomaly.calibrate import Bounds, Calibration, Group, Tail
+from nice_anomaly.calibrate import Bounds, Calibration, Group, Tail, sides_of
 from nice_anomaly.errors import ConfigError
 
 Method = Literal["bh", "by"]
@@ -61,8 +61,7 @@ class Discoveries:
 
     def bounds(self, level: float, group: Group, tail: Tail) -> Bounds:
         """The thresholds that flag p-values up to ``level``."""
-        sides = 2 if tail == "both" else 1
-        rank = int(np.floor(level * (group.n + 1) / sides + 1e-6))
+        rank = int(np.floor(level * (group.n + 1) / sides_of(tail) + 1e-6))
         if not rank:
             return Bounds(-np.inf)
         high = float(group.scores[-rank]) if tail == "both" else np.inf

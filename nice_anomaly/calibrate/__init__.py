@@ -11,6 +11,7 @@ from nice_anomaly.calibrate.rules import (
     Rule,
     Sigma,
     Tail,
+    sides_of,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "Sigma",
     "Tail",
     "calibrate",
+    "sides_of",
 ]

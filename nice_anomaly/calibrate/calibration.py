@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nice_anomaly.calibrate import ranks
-from nice_anomaly.calibrate.rules import Bounds, Conformal, Rule, Sigma, Tail
+from nice_anomaly.calibrate.rules import Bounds, Conformal, Rule, Sigma, Tail, sides_of
 from nice_anomaly.errors import DataError
 from nice_anomaly.judge import Judge
 
@@ -107,8 +107,7 @@ class Calibration:
     @property
     def smallest_p_value(self) -> float:
         """The least p-value that a sample can get: no calibration score is as extreme."""
-        sides = 2 if self.tail == "both" else 1
-        return sides / (self.n + 1)
+        return sides_of(self.tail) / (self.n + 1)
 
     def group_of(self, name: str | None) -> Group:
         """The group that a sample of this name is held against; all, if it was never seen."""
@@ -212,9 +211,9 @@ def _too_few(n: int, fewest: int, rule: Rule, tail: Tail) -> str:
     if n < 2 or (not isinstance(rule, Conformal) and rule.confidence is None):
         return f"{sentence}: give more normals with --input."
     if rule.confidence is None:
-        least = (2 if tail == "both" else 1) / (n + 1)
+        least = sides_of(tail) / (n + 1)
     else:
-        least = ranks.smallest_rate(n, rule.confidence, 2 if tail == "both" else 1)
+        least = ranks.smallest_rate(n, rule.confidence, sides_of(tail))
     offer = ranks.rounded_up(least)
     support = f", or accept a higher rate: {n:,} can support --alpha {offer:g}" if offer < 1 else ""
     return (

@@ -119,7 +119,7 @@ class Certified:
 
     def fewest(self, tail: Tail) -> int:
         """See ``Rule``."""
-        return ranks.fewest_certified(self.alpha, self.confidence, _sides(tail))
+        return ranks.fewest_certified(self.alpha, self.confidence, sides_of(tail))
 
     def bounds(self, scores: NDArray[np.float64], tail: Tail) -> Bounds:
         """See ``Rule``."""
@@ -150,7 +150,7 @@ class Conformal:
 
     def fewest(self, tail: Tail) -> int:
         """See ``Rule``."""
-        return ranks.fewest_conformal(self.alpha, _sides(tail))
+        return ranks.fewest_conformal(self.alpha, sides_of(tail))
 
     def bounds(self, scores: NDArray[np.float64], tail: Tail) -> Bounds:
         """See ``Rule``."""
@@ -175,11 +175,11 @@ class Quantile:
 
     def fewest(self, tail: Tail) -> int:
         """One score below the threshold, or on both sides."""
-        return ranks.fewest_conformal(self.alpha, _sides(tail)) + 1
+        return ranks.fewest_conformal(self.alpha, sides_of(tail)) + 1
 
     def bounds(self, scores: NDArray[np.float64], tail: Tail) -> Bounds:
         """See ``Rule``."""
-        sides = _sides(tail)
+        sides = sides_of(tail)
         rank = ranks.quantile_rank(len(scores), self.alpha / sides)
         return _ranked(scores, sides * rank, tail)
 
@@ -219,7 +219,8 @@ RULES: dict[str, type[Rule]] = {
 }
 
 
-def _sides(tail: Tail) -> int:
+def sides_of(tail: Tail) -> int:
+    """How many thresholds there are."""
     return 2 if tail == "both" else 1
 
 

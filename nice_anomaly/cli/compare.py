@@ -21,7 +21,6 @@ from nice_anomaly.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nice_anomaly.calibrate import Calibration
     from nice_anomaly.pipeline import Contest
     from nice_anomaly.run import Run
 
@@ -58,11 +57,14 @@ def compare(
 
     loaded = load_run(runs.locate(run))
     calibration = load_calibration(loaded, calibration_name)
+    material = pipeline.own_data(loaded, data_root)  # baselines learn from it too: read once
+    held, _ = pipeline.own_normals(loaded, material, data_root)
+    held = held[pipeline.unjudged(loaded, held, calibration.judge)]
     if dataset is not None:
-        normal, anomalous = _builtin(loaded, calibration, dataset, data_root)
+        normal, anomalous = _builtin(loaded, held, dataset, data_root)
     else:
         values = anomaly_values or []
-        normal, anomalous = _own(loaded, calibration, inputs or [], label_column, values, data_root)
+        normal, anomalous = _own(loaded, held, inputs or [], label_column, values)
     for kind, part in (("normal samples", normal), ("anomalies", anomalous)):
         if len(part) < FEWEST:
             raise DataError(f"there are {len(part)} {kind} to compare on; {FEWEST} are the fewest.")
@@ -70,9 +72,10 @@ def compare(
     if max(len(normal), len(anomalous)) > most:
         render.say(f"at most {most:,} samples of either kind are compared on, chosen at random")
     found = []
+    learned = material.dataset.values[material.split.fit]
     with render.progress_bar("comparing", None, "methods") as bar:
         for contest in pipeline.compare(
-            loaded, calibration, data_root, normal, anomalous, device, seed
+            loaded, calibration, learned, normal, anomalous, device, seed
         ):
             found.append(contest)
             bar.advance(len(found))
@@ -120,7 +123,7 @@ def _lead(contest: "Contest") -> str:
 
 
 def _builtin(
-    run: "Run", calibration: "Calibration", name: str, root: Path
+    run: "Run", held_out: "NDArray[Any]", name: str, root: Path
 ) -> "tuple[NDArray[Any], NDArray[Any]]":
     """The test part of the set that was learned, and that of the anomalies."""
     from nice_anomaly.data import evaluation_part
@@ -132,17 +135,16 @@ def _builtin(
     if anomalies.layout != own.layout:
         raise DataError(f"'{name}' holds {anomalies.layout}, the run has learned {own.layout}.")
     if own.inputs:
-        return _held_out(run, calibration, root), anomalies.values
+        return held_out, anomalies.values
     return evaluation_part(own.name, root).values, anomalies.values
 
 
 def _own(
     run: "Run",
-    calibration: "Calibration",
+    held_out: "NDArray[Any]",
     inputs: list[str],
     label: str | None,
     values: list[str],
-    root: Path,
 ) -> "tuple[NDArray[Any], NDArray[Any]]":
     """Labelled samples of a user's input, or all of it against held-out normals."""
     from dataclasses import replace
@@ -157,8 +159,7 @@ def _own(
         reading = replace(reading, label_column=label, anomaly_values=tuple(values))
     normal, anomalous = [], []
     for batch in batches(recognise(inputs), reading):
-        good = np.ones(len(batch.ids), dtype=bool)
-        good[list(batch.faults)] = False
+        good = batch.good
         if batch.truth is None:
             if label is not None:
                 raise DataError(f"the input has no column '{label}' for --label-column.")
@@ -166,13 +167,5 @@ def _own(
             continue
         normal.append(batch.values[good & batch.truth.normal])
         anomalous.append(batch.values[good & batch.truth.anomalous])
-    usual = np.concatenate(normal) if normal else _held_out(run, calibration, root)
+    usual = np.concatenate(normal) if normal else held_out
     return usual, np.concatenate(anomalous)
-
-
-def _held_out(run: "Run", calibration: "Calibration", root: Path) -> "NDArray[Any]":
-    """Held-out normals that no judge was fitted on."""
-    from nice_anomaly import pipeline
-
-    values, _ = pipeline.own_normals(run, root)
-    return values[pipeline.unjudged(run, values, calibration.judge)]

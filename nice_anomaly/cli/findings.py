@@ -34,7 +34,7 @@ class Findings:
 
     def add(self, batch: Batch, found: Detection) -> None:
         """Take in one batch."""
-        good = np.setdiff1d(np.arange(len(batch.ids)), list(batch.faults))
+        good = np.flatnonzero(batch.good)
         self.unreadable += len(batch.faults)
         self._scores.append(found.scores[good])
         self._flagged.append(found.flagged[good])

@@ -33,11 +33,11 @@ def plan(
         raise ConfigError("give --alpha RATE, --n NORMALS, or both.")
     if n is not None and not 1 <= n <= MOST:
         raise ConfigError(f"--n takes a number of normal samples, at least 1, got {n:,}.")
-    from nice_anomaly.calibrate import Certified, ranks
+    from nice_anomaly.calibrate import Certified, ranks, sides_of
     from nice_anomaly.cli import render
 
     Certified(0.5 if alpha is None else alpha, confidence)  # says what cannot be
-    sides = 2 if tail == "both" else 1
+    sides = sides_of(tail)
     result: dict[str, Any] = {"alpha": alpha, "n": n, "confidence": confidence, "tail": tail}
     if n is not None:
         result["smallest_rate"] = ranks.smallest_rate(n, confidence, sides) if n >= sides else None

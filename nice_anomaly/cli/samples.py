@@ -53,8 +53,7 @@ def together(
     """
     kept, p_values = [], []
     for batch, scores in samples:
-        good = np.setdiff1d(np.arange(len(scores)), list(batch.faults))
-        p_values.append(detect(scores, calibration, batch.groups).p_value[good])
+        p_values.append(detect(scores, calibration, batch.groups).p_value[batch.good])
         kept.append((replace(batch, values=batch.values[:0]), scores))
     every = np.concatenate(p_values)
     _announce(calibration, rule, len(every))

@@ -4,7 +4,7 @@ from dataclasses import replace
 from statistics import NormalDist
 from typing import Any
 
-from nice_anomaly.calibrate import Calibration, Group, Sigma
+from nice_anomaly.calibrate import Calibration, Group, Sigma, sides_of
 from nice_anomaly.calibrate.ranks import true_rate
 from nice_anomaly.cli import promise, render
 from nice_anomaly.metrics import Rate
@@ -15,7 +15,6 @@ MOST_GROUPS = 40  # on the screen; --json has them all
 def record(calibration: Calibration) -> dict[str, Any]:
     """What ``--json`` prints."""
     every = calibration.everyone
-    measured = Rate(every.flagged, every.n)
     usual = _three_sigma(calibration)
     mean, interval = true_rate(every.n, every.bounds.ranks)
     rule = calibration.rule
@@ -35,8 +34,7 @@ def record(calibration: Calibration) -> dict[str, Any]:
         "score": calibration.score,
         "fingerprint": calibration.fingerprint,
         "nominal_rate": _nominal(calibration) if isinstance(rule, Sigma) else None,
-        "measured_rate": measured.value,
-        "measured_interval": list(measured.interval),
+        **_measured(every),
         "expected_rate": mean if every.bounds.ranks else None,
         "expected_interval": list(interval) if every.bounds.ranks else None,
         "three_sigma": None
@@ -44,8 +42,7 @@ def record(calibration: Calibration) -> dict[str, Any]:
         else {
             "threshold": usual.bounds.low,
             "nominal_rate": NormalDist().cdf(-3),
-            "measured_rate": Rate(usual.flagged, usual.n).value,
-            "measured_interval": list(Rate(usual.flagged, usual.n).interval),
+            **_measured(usual),
         },
         "group_column": calibration.group_column,
         "groups_without_promise": list(calibration.alone),
@@ -56,12 +53,17 @@ def record(calibration: Calibration) -> dict[str, Any]:
                 "n": group.n,
                 "threshold": _finite(group.bounds.low),
                 "ceiling": _finite(group.bounds.high),
-                "measured_rate": Rate(group.flagged, group.n).value,
-                "measured_interval": list(Rate(group.flagged, group.n).interval),
+                **_measured(group),
             }
             for group in calibration.groups
         ],
     }
+
+
+def _measured(group: Group) -> dict[str, Any]:
+    """The share of the calibration samples themselves that would be flagged."""
+    measured = Rate(group.flagged, group.n)
+    return {"measured_rate": measured.value, "measured_interval": list(measured.interval)}
 
 
 def show(calibration: Calibration, title: str, kind: str, follow: str) -> None:
@@ -82,8 +84,7 @@ def show(calibration: Calibration, title: str, kind: str, follow: str) -> None:
         facts += [("threshold", line), *_false_alarms(calibration)]
     usual = _three_sigma(calibration)
     if usual is not None:
-        rate = Rate(usual.flagged, usual.n)
-        below = f"{usual.bounds.low:,.2f}{unit}, {render.rate(rate.value, rate.interval)} of these"
+        below = f"{usual.bounds.low:,.2f}{unit}, {_rate(usual)} of these"
         facts.append(("mean - 3σ instead", below))
     render.show_facts(title, [*facts, ("next", follow)])
     if calibration.groups:
@@ -150,8 +151,7 @@ def _three_sigma(calibration: Calibration) -> Group | None:
 
 
 def _nominal(calibration: Calibration) -> float:
-    sides = 2 if calibration.tail == "both" else 1
-    return sides * NormalDist().cdf(-(calibration.k or 0.0))
+    return sides_of(calibration.tail) * NormalDist().cdf(-(calibration.k or 0.0))
 
 
 def _finite(value: float) -> float | None:

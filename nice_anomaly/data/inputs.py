@@ -98,6 +98,13 @@ class Batch:
     truth: Truth | None = None
     groups: list[str | None] | None = None
 
+    @property
+    def good(self) -> NDArray[np.bool_]:
+        """Which samples could be read, ``[m]``."""
+        good = np.ones(len(self.ids), dtype=bool)
+        good[list(self.faults)] = False
+        return good
+
 
 def recognise(arguments: Sequence[str]) -> Inputs:
     """Find the files that ``--input`` means and what they are.

@@ -10,6 +10,7 @@ from nice_anomaly.pipeline.normals import (
     fresh,
     held_out,
     held_out_log_likelihood,
+    own_data,
     own_normals,
     unjudged,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "held_out",
     "held_out_log_likelihood",
     "measuring",
+    "own_data",
     "own_normals",
     "prepare",
     "reading_of",

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from nice_anomaly import baselines
 from nice_anomaly.calibrate import Calibration
 from nice_anomaly.detect import detect
 from nice_anomaly.metrics import auroc
-from nice_anomaly.pipeline.normals import learned_values, refuse_learned
+from nice_anomaly.pipeline.normals import refuse_learned
 from nice_anomaly.pipeline.scoring import measuring
 from nice_anomaly.run import Run
 
@@ -45,7 +44,7 @@ class Contest:
 def compare(
     run: Run,
     calibration: Calibration,
-    root: Path,
+    learned: NDArray[Any],
     normal: NDArray[Any],
     anomalous: NDArray[Any],
     device: str = "auto",
@@ -53,11 +52,11 @@ def compare(
 ) -> Iterator[Contest]:
     """Hold ours and every baseline against raw ``normal`` and ``anomalous`` samples ``[n, d]``.
 
-    Baselines learn from the samples that the flow was fitted to. Intervals are of a bootstrap that
-    draws the same samples for both methods (paired), 500 times.
+    Baselines learn from ``learned``, the samples that the flow was fitted to. Intervals are of a
+    bootstrap that draws the same samples for both methods (paired), 500 times.
 
     Raises:
-        DataError: the run's data are gone, or the normal samples were learned from.
+        DataError: the normal samples were learned from.
     """
     refuse_learned(run, normal, "the input")
     rng = np.random.default_rng(seed)
@@ -65,7 +64,6 @@ def compare(
         part[rng.permutation(len(part))[:MOST_COMPARED]] for part in (normal, anomalous)
     )
     draws = [(_draw(rng, len(normal)), _draw(rng, len(anomalous))) for _ in range(RESAMPLES)]
-    learn = learned_values(run, root)
     start = time.perf_counter()
     score = measuring(run, device, calibration.judge)
 
@@ -88,7 +86,7 @@ def compare(
         methods["PNG size"] = baselines.png_size(layout.shape)
     for name, method in methods.items():
         start = time.perf_counter()
-        scorer = method(learn, seed)
+        scorer = method(learned, seed)
         pair = scorer(normal), scorer(anomalous)
         seconds = time.perf_counter() - start
         leads = [o - auroc(pair[0][i], pair[1][j]) for o, (i, j) in zip(ours, draws, strict=True)]

@@ -4,7 +4,7 @@ What they must not be is checked here: the samples the run has learned from.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from nice_anomaly.calibrate import Calibration, Rule, Tail, calibrate
 from nice_anomaly.data import (
     Batch,
-    Dataset,
     Material,
     classes,
     recognise,
@@ -25,7 +24,7 @@ from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.judge import Judge
 from nice_anomaly.metrics import Rate
 from nice_anomaly.pipeline.judging import ScoreName, halves, judged, measure_for, scores_of
-from nice_anomaly.pipeline.scoring import Measure, measured_inputs, reading_of, score_dataset
+from nice_anomaly.pipeline.scoring import Measure, measured_inputs, measuring, reading_of
 from nice_anomaly.pipeline.training import normal_data
 from nice_anomaly.run import Run
 from nice_anomaly.score import Scores
@@ -86,25 +85,21 @@ def held_out(
         DataError: the data are missing, damaged, or not those of the training.
     """
     measure = measure_for(run, score, device)
-    material = _own_data(run, root, group_column)
-    values, fit = material.dataset.values, material.split.fit
-    some = fit[:: max(1, len(fit) // COMPARED)]
-    held = values[material.split.calibration]
+    material = own_data(run, root, group_column)
+    held, groups = own_normals(run, material, root, group_column)
+    fit = material.split.fit
+    some = material.dataset.values[fit[:: max(1, len(fit) // COMPARED)]]
     hashes = row_hashes(held)
     found = judged(run, score, measure(held), hashes)
-    groups = None
-    if group_column is not None:
-        every = _groups(run, material, group_column, root)
-        groups = [every[place] for place in material.split.calibration[found.places]]
     return Normals(
         run,
         found.scores,
         run.manifest.data.name,
         fresh=False,
-        groups=groups,
+        groups=_at(groups, found.places),
         group_column=group_column,
         copies=_copies(hashes),
-        beside=scores_of(measure(values[some]), found.judge),
+        beside=scores_of(measure(some), found.judge),
         judge=found.judge,
         fallback=found.fallback,
     )
@@ -156,7 +151,7 @@ def fresh(
         found.scores,
         inside.name,
         fresh=True,
-        groups=None if group_column is None else [groups[place] for place in found.places],
+        groups=_at(groups if group_column is not None else None, found.places),
         group_column=group_column,
         left_out=left_out,
         repeated=again,
@@ -168,20 +163,18 @@ def fresh(
 
 
 def own_normals(
-    run: Run, root: Path, group_column: str | None = None
+    run: Run, material: Material, root: Path, group_column: str | None = None
 ) -> tuple[NDArray[Any], list[str | None] | None]:
     """The samples of a run's own data that were kept for calibration, and their groups.
 
     Raises:
         ConfigError: the data have no such groups.
-        DataError: the data are missing, damaged, or not those of the training.
+        DataError: the files of classes are missing or damaged.
     """
-    material = _own_data(run, root, group_column)
     places = material.split.calibration
     groups = None
     if group_column is not None:
-        every = _groups(run, material, group_column, root)
-        groups = [every[place] for place in places]
+        groups = _at(_groups(run, material, group_column, root), places)
     return material.dataset.values[places], groups
 
 
@@ -201,31 +194,19 @@ def refuse_learned(run: Run, values: NDArray[Any], source: str) -> None:
         _refuse_learned(run, source, len(values), len(twins), f"number {twins[0]}")
 
 
-def learned_values(run: Run, root: Path) -> NDArray[Any]:
-    """The samples that the flow was fitted to.
-
-    Raises:
-        DataError: the data are missing, damaged, or not those of the training.
-    """
-    material = _own_data(run, root)
-    return material.dataset.values[material.split.fit]
-
-
 def held_out_log_likelihood(run: Run, root: Path, device: str = "auto") -> float:
     """Mean over the calibration part, one random dequantisation, in nats.
 
     Raises:
         DataError: the data are missing, damaged, or not those of the training.
     """
-    material = _own_data(run, root)
-    part = _part(material, material.split.calibration)
-    return float(score_dataset(run, part, device, noise_seed=0).mean())
+    values, _ = own_normals(run, own_data(run, root), root)
+    return float(measuring(run, device, None, noise_seed=0)(values).mean())
 
 
 def _normal(batch: Batch, left_out: dict[str, int]) -> NDArray[np.bool_]:
     """Which samples of a batch count as normal; the others are added to ``left_out``."""
-    normal = np.ones(len(batch.ids), dtype=bool)
-    normal[list(batch.faults)] = False
+    normal = batch.good
     left_out["unreadable"] += len(batch.faults)
     if batch.truth is not None:
         anomalous = batch.truth.anomalous & normal
@@ -268,14 +249,18 @@ def _refuse_learned(run: Run, source: str, n: int, repeated: int, first: str) ->
 def _own_scores(run: Run, root: Path, measure: Measure, judge: Judge | None) -> Scores | None:
     """Scores of the run's own held-out part, if its data are still there."""
     try:
-        material = _own_data(run, root)
-        values = material.dataset.values[material.split.calibration[:COMPARED]]
-        return scores_of(measure(values), judge)
+        values, _ = own_normals(run, own_data(run, root), root)
+        return scores_of(measure(values[:COMPARED]), judge)
     except (DataError, ConfigError):
         return None
 
 
-def _own_data(run: Run, root: Path, group_column: str | None = None) -> Material:
+def own_data(run: Run, root: Path, group_column: str | None = None) -> Material:
+    """What a run was trained on, with the same split again, and what it belongs to.
+
+    Raises:
+        DataError: the data are missing, damaged, or not those of the training.
+    """
     data = run.manifest.data
     reading = data.reading
     if reading is not None:
@@ -295,11 +280,9 @@ def _own_data(run: Run, root: Path, group_column: str | None = None) -> Material
     return material
 
 
-def _groups(
-    run: Run, material: Material, group_column: str, root: Path
-) -> NDArray[np.object_] | list[str]:
+def _groups(run: Run, material: Material, group_column: str, root: Path) -> Sequence[str | None]:
     if material.groups is not None:
-        return material.groups
+        return list(material.groups)
     if group_column != CLASS:
         raise ConfigError(
             f"a built-in set has no column '{group_column}': '--group-column {CLASS}' groups its "
@@ -308,5 +291,5 @@ def _groups(
     return classes(run.manifest.data.name, "train", root)
 
 
-def _part(material: Material, places: NDArray[np.int64]) -> Dataset:
-    return replace(material.dataset, values=material.dataset.values[places])
+def _at(groups: Sequence[str | None] | None, places: NDArray[np.int64]) -> list[str | None] | None:
+    return None if groups is None else [groups[place] for place in places]

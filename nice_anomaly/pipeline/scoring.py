@@ -20,7 +20,9 @@ from nice_anomaly.data import (
     evaluation_part,
 )
 from nice_anomaly.errors import ConfigError, DataError
+from nice_anomaly.flow import Flow
 from nice_anomaly.judge import Judge
+from nice_anomaly.preprocess import Preprocess
 from nice_anomaly.run import Run
 from nice_anomaly.runtime import choose_device, choose_precision
 from nice_anomaly.score import Scores, score, statistics_of
@@ -46,26 +48,34 @@ def reading_of(run: Run, group_column: str | None = None) -> Reading:
     return replace(reading, group_column=group_column)
 
 
-def measuring(run: Run, device: str, judge: Judge | None) -> Measure:
-    """What makes scores of raw values: log-likelihoods, or a judge's opinion."""
-    target = choose_device(device)
-    flow, preprocess = run.flow.to(target), run.preprocess.to(target)
-    precision = choose_precision(run.manifest.settings.train.precision, target)
-    if judge is None:
-        return lambda values: score(flow, preprocess, torch.from_numpy(values), precision=precision)
-    look = looking(run, device)
-    return lambda values: judge(look(values))
+def measuring(run: Run, device: str, judge: Judge | None, noise_seed: int | None = None) -> Measure:
+    """What makes scores of raw values: log-likelihoods, or a judge's opinion.
+
+    With ``noise_seed`` log-likelihoods are those at a random place in each level.
+    """
+    if judge is not None:
+        look = looking(run, device)
+        return lambda values: judge(look(values))
+    flow, preprocess, precision = _placed(run, device)
+    return lambda values: score(
+        flow, preprocess, torch.from_numpy(values), precision=precision, noise_seed=noise_seed
+    )
 
 
 def looking(run: Run, device: str) -> Measure:
     """What makes statistics of the images of a run, ``[n, S]``: what judges look at."""
-    target = choose_device(device)
-    flow, preprocess = run.flow.to(target), run.preprocess.to(target)
-    precision = choose_precision(run.manifest.settings.train.precision, target)
+    flow, preprocess, precision = _placed(run, device)
     shape = run.manifest.data.layout.shape
     return lambda values: statistics_of(
         flow, preprocess, torch.from_numpy(values), shape, precision=precision
     )
+
+
+def _placed(run: Run, device: str) -> tuple[Flow, Preprocess, torch.dtype]:
+    """The flow and its preprocessing where they compute, and how precisely."""
+    target = choose_device(device)
+    precision = choose_precision(run.manifest.settings.train.precision, target)
+    return run.flow.to(target), run.preprocess.to(target), precision
 
 
 def measured_inputs(
@@ -132,16 +142,7 @@ def score_dataset(
             f"'{dataset.name}' holds {dataset.layout}, but the run {run.path} has learned "
             f"'{expected.name}', {expected.layout}. Choose a set of the same kind, or train on one."
         )
-    if judge is not None:
-        return measuring(run, device, judge)(dataset.values)
-    target = choose_device(device)
-    return score(
-        run.flow.to(target),
-        run.preprocess.to(target),
-        torch.from_numpy(dataset.values),
-        precision=choose_precision(run.manifest.settings.train.precision, target),
-        noise_seed=noise_seed,
-    )
+    return measuring(run, device, judge, noise_seed)(dataset.values)
 
 
 def evaluation_scores(

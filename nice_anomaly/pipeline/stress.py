@@ -16,7 +16,7 @@ from nice_anomaly.corruptions import IMAGES, SMALLEST_SIDE, TABLES, Corruption
 from nice_anomaly.detect import detect
 from nice_anomaly.errors import DataError
 from nice_anomaly.metrics import Rate
-from nice_anomaly.pipeline.normals import own_normals, unjudged
+from nice_anomaly.pipeline.normals import own_data, own_normals, unjudged
 from nice_anomaly.pipeline.scoring import measuring
 from nice_anomaly.run import Run
 
@@ -45,7 +45,8 @@ def stress(
     Raises:
         DataError: the run's data are gone, or too small for a corruption.
     """
-    values, groups = own_normals(run, root, calibration.group_column)
+    material = own_data(run, root, calibration.group_column)
+    values, groups = own_normals(run, material, root, calibration.group_column)
     places = unjudged(run, values, calibration.judge)
     rng = np.random.default_rng(seed)
     places = np.sort(rng.permutation(places)[:most])
