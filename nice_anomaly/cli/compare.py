@@ -15,6 +15,7 @@ from nice_anomaly.cli.options import (
     JsonOption,
     LabelColumnOption,
     RunOption,
+    check_labels,
 )
 from nice_anomaly.errors import ConfigError, DataError
 
@@ -49,8 +50,7 @@ def compare(
     """
     if (dataset is None) == (not inputs):
         raise ConfigError("give anomalies to compare on: --input PATH or --dataset NAME.")
-    if (label_column is None) != (not anomaly_values):
-        raise ConfigError("--label-column NAME and --anomaly-value V belong together.")
+    check_labels(label_column, anomaly_values)
     from nice_anomaly import pipeline
     from nice_anomaly.cli import promise, render, runs
     from nice_anomaly.run import load_calibration, load_run

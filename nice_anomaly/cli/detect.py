@@ -1,7 +1,6 @@
 """``nice-anomaly detect``: flag what is improbable."""
 
 from contextlib import nullcontext
-from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +18,7 @@ from nice_anomaly.cli.options import (
     LabelColumnOption,
     RunOption,
     SkipOption,
+    check_labels,
 )
 from nice_anomaly.errors import ConfigError, DataError
 
@@ -77,8 +77,7 @@ def detect(
             "give what to look at: --input PATH for your own data, or --dataset NAME for a "
             "built-in set; one of the two."
         )
-    if (label_column is None) != (not anomaly_values):
-        raise ConfigError("--label-column NAME and --anomaly-value V belong together.")
+    check_labels(label_column, anomaly_values)
     if any_dependence and fdr is None:
         raise ConfigError("--by chooses the method for --fdr: give --fdr too.")
     from nice_anomaly import output as rows
@@ -183,10 +182,12 @@ def _reading(
 
 def columns(batch: "Batch", found: "Detection", *, noted: bool) -> dict[str, list[Any]]:
     """What the output file says of each sample; a sample that cannot be read has no verdict."""
+    from nice_anomaly.cli import render
+
     content: dict[str, list[Any]] = {
         "id": list(batch.ids),
         "score": found.scores.tolist(),
-        "margin": [m if abs(m) < inf else None for m in found.margin.tolist()],
+        "margin": [render.finite(margin) for margin in found.margin.tolist()],
         "p_value": found.p_value.tolist(),
         "flagged": found.flagged.tolist(),
     }

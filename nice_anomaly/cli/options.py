@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from nice_anomaly.errors import ConfigError
+
 RunOption = Annotated[
     Path | None,
     typer.Option(
@@ -63,3 +65,16 @@ SkipOption = Annotated[
     typer.Option("--skip-unreadable", help="Go on without what cannot be read, and count it."),
 ]
 DATA_ROOT = Path("data")
+
+
+def check_labels(label_column: str | None, anomaly_values: list[str] | None) -> None:
+    """Refuse half of what tells anomalies.
+
+    Raises:
+        ConfigError: a label column without a value for anomalies, or the other way round.
+    """
+    if (label_column is None) != (not anomaly_values):
+        raise ConfigError(
+            "--label-column NAME and --anomaly-value V belong together: which column, and which "
+            "of its values mean anomaly."
+        )

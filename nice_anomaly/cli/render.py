@@ -42,6 +42,11 @@ def show_json(content: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(content, indent=2) + "\n")
 
 
+def finite(value: float) -> float | None:
+    """The number, or None for an infinity, which JSON does not have."""
+    return value if abs(value) < math.inf else None
+
+
 def show_facts(title: str, facts: Sequence[tuple[str, str]]) -> None:
     """Names and values in two columns on stdout."""
     table = Table(title=escape(title), title_justify="left", title_style="bold", show_header=False)

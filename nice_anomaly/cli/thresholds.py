@@ -21,11 +21,11 @@ def record(calibration: Calibration) -> dict[str, Any]:
     return {
         "rule": rule.name,
         "tail": calibration.tail,
-        "threshold": _finite(calibration.threshold),
-        "ceiling": _finite(calibration.ceiling),
+        "threshold": render.finite(calibration.threshold),
+        "ceiling": render.finite(calibration.ceiling),
         "n": calibration.n,
-        "mean": _finite(every.mean),
-        "std": _finite(every.std),
+        "mean": render.finite(every.mean),
+        "std": render.finite(every.std),
         "claimed_rate": rule.claimed_rate,
         "confidence": rule.confidence,
         "k": calibration.k,
@@ -51,8 +51,8 @@ def record(calibration: Calibration) -> dict[str, Any]:
                 "name": group.name,
                 "members": list(group.members),
                 "n": group.n,
-                "threshold": _finite(group.bounds.low),
-                "ceiling": _finite(group.bounds.high),
+                "threshold": render.finite(group.bounds.low),
+                "ceiling": render.finite(group.bounds.high),
                 **_measured(group),
             }
             for group in calibration.groups
@@ -152,8 +152,3 @@ def _three_sigma(calibration: Calibration) -> Group | None:
 
 def _nominal(calibration: Calibration) -> float:
     return sides_of(calibration.tail) * NormalDist().cdf(-(calibration.k or 0.0))
-
-
-def _finite(value: float) -> float | None:
-    """JSON has no infinities."""
-    return value if abs(value) < float("inf") else None

@@ -17,6 +17,7 @@ from nice_anomaly.cli.options import (
     LabelColumnOption,
     RunOption,
     SkipOption,
+    check_labels,
 )
 from nice_anomaly.cli.training import run_live
 from nice_anomaly.errors import ConfigError, DataError
@@ -80,11 +81,7 @@ def train(
             "--size, --colour, --id-column, --label-column, --anomaly-value, --ignore and "
             "--skip-unreadable say how --input is read: give --input too."
         )
-    if (label_column is None) != (not anomaly_values):
-        raise ConfigError(
-            "--label-column NAME and --anomaly-value V belong together: which column, and which "
-            "of its values mean anomaly."
-        )
+    check_labels(label_column, anomaly_values)
     if inputs and "-" in inputs:
         raise ConfigError(
             "training cannot read the standard input: calibrate reads the same data again to "
