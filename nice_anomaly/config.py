@@ -1,4 +1,4 @@
-"""Settings: validated values, read from YAML deltas and ``--set`` options.
+"""Settings: validated values, read from YAML deltas and overrides of single keys.
 
 A configuration file states only what differs from the defaults below. An unknown key, a wrong
 type or an impossible value is an error that names the file and the key.
@@ -6,12 +6,20 @@ type or an impossible value is an error that names the file and the key.
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nice_anomaly.errors import ConfigError
+from nice_anomaly.vocabulary import (
+    Activation,
+    Precision,
+    PriorName,
+    ScoreName,
+    SettingRule,
+    Tail,
+)
 
 ALTERNATIVES = {"constrained-int": " (as a number)", "constrained-float": " (as a share)"}
 LARGEST_SHARE = 10_000
@@ -66,8 +74,8 @@ class FlowSettings(Section):
     layers: int = Field(2, ge=1, le=32)
     width: int = Field(512, ge=1, le=65_536)
     samples_per_unit: int = Field(0, ge=0)
-    activation: Literal["relu", "silu"] = "relu"
-    prior: Literal["logistic", "gaussian", "student", "mixture"] = "student"
+    activation: Activation = "relu"
+    prior: PriorName = "student"
     components: int = Field(32, ge=1, le=1024)
     degrees_of_freedom: float = Field(30.0, gt=2)
     eigenvalue_floor: float = Field(1e-5, ge=0)
@@ -99,23 +107,22 @@ class TrainSettings(Section):
     weight_decay: float = Field(1.0, ge=0)
     warmup: float = Field(0.25, gt=0, lt=1)
     patience: int = Field(10, ge=1)
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Precision = "auto"
 
 
 class CalibrateSettings(Section):
     """The rule that sets the threshold, unless ``calibrate`` is given another.
 
     ``k`` is that of ``sigma``; ``alpha`` and ``confidence`` are the claim of the others. ``score``
-    is what the threshold is for.
+    is which score gets the threshold.
     """
 
-    score: Literal["likelihood", "latents", "input", "auto"] = "likelihood"
-
-    rule: Literal["sigma", "certified", "conformal", "quantile"] = "sigma"
+    score: ScoreName = "likelihood"
+    rule: SettingRule = "sigma"
     k: float = Field(3.0, gt=0)
     alpha: float = Field(0.01, gt=0, lt=1)
     confidence: float = Field(0.95, gt=0, lt=1)
-    tail: Literal["low", "both"] = "low"
+    tail: Tail = "low"
 
 
 class Settings(Section):
@@ -184,16 +191,16 @@ def _read(path: Path, config: str) -> dict[str, Any]:
 def _apply(content: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
-        raise ConfigError(f"--set takes key.path=value, got '{override}'.")
+        raise ConfigError(f"`overrides` takes key.path=value, got '{override}'.")
     *parents, last = key.strip().split(".")
     for parent in parents:
         content = content.setdefault(parent, {})
         if not isinstance(content, dict):
-            raise ConfigError(f"--set {override}: '{parent}' is a value, not a group of settings.")
+            raise ConfigError(f"{override}: '{parent}' is a value, not a group of settings.")
     try:
         content[last] = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override}: the value is not valid YAML.") from error
+        raise ConfigError(f"{override}: the value is not valid YAML.") from error
 
 
 def _fault(item: dict[str, Any]) -> str:

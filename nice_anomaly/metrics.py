@@ -1,6 +1,7 @@
 """Metrics: error rates with exact intervals, and AUROC."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,18 +23,22 @@ class Rate:
     def interval(self) -> tuple[float, float]:
         """The two-sided 95 % interval for the true share; it covers at least that often.
 
-        Bounds are Beta quantiles: low = B(2.5 %; c, n - c + 1), high = B(97.5 %; c + 1, n - c).
-
         >>> [round(bound, 4) for bound in Rate(110, 10_000).interval]
         [0.009, 0.0132]
         """
-        from scipy.stats import beta
+        from scipy.stats import binomtest
 
-        low = 0.0 if self.count == 0 else beta.ppf(0.025, self.count, self.n - self.count + 1)
-        high = 1.0
-        if self.count < self.n:
-            high = beta.ppf(0.975, self.count + 1, self.n - self.count)
-        return float(low), float(high)
+        found = binomtest(self.count, self.n).proportion_ci(method="exact")
+        return float(found.low), float(found.high)
+
+    @classmethod
+    def of(cls, hits: NDArray[np.bool_]) -> "Rate":
+        """How many of ``hits`` ``[n]`` are true."""
+        return cls(int(hits.sum()), len(hits))
+
+    def record(self, name: str) -> dict[str, Any]:
+        """The rate and its interval as ``name`` and ``name_interval``, for JSON."""
+        return {name: self.value, f"{name}_interval": list(self.interval)}
 
 
 def auroc(normal: NDArray[np.float64], anomalous: NDArray[np.float64]) -> float:

@@ -52,9 +52,9 @@ def check(path: Path) -> None:
         ConfigError: a folder, an unknown suffix, or a format whose library is not installed.
     """
     if path.is_dir():
-        raise ConfigError(f"--output {path} is a folder: name a file in it.")
+        raise ConfigError(f"`output`: {path} is a folder: name a file in it.")
     if path.suffix not in SUFFIXES:
-        raise ConfigError(f"--output takes a name ending in {', '.join(SUFFIXES)}, got '{path}'.")
+        raise ConfigError(f"`output` takes a name ending in {', '.join(SUFFIXES)}, got '{path}'.")
     if path.suffix == ".parquet":
         try:
             import pyarrow.parquet  # noqa: F401

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Literal
 
 import torch
 
 from nice_anomaly.errors import ConfigError
+from nice_anomaly.vocabulary import Precision
 
 SMALL_PRODUCT = 2e7  # about 0.1 ms on one core
-
-Precision = Literal["auto", "float32", "bfloat16"]
 
 
 def choose_device(name: str) -> torch.device:
@@ -26,7 +24,7 @@ def choose_device(name: str) -> torch.device:
     except RuntimeError as error:
         raise ConfigError(f"there is no device '{name}'. Use auto, cpu or cuda.") from error
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device 'cuda' was asked for, but torch sees no GPU. Use --device cpu.")
+        raise ConfigError("device 'cuda' was asked for, but torch sees no GPU. Use `device='cpu'`.")
     return device
 
 

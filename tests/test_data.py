@@ -5,13 +5,23 @@ import hashlib
 import http.server
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nice_anomaly.data import BUILTIN, Dataset, Layout, builtin, evaluation_part, training_part
+from nice_anomaly.config import DataSettings
+from nice_anomaly.data import (
+    BUILTIN,
+    BuiltIn,
+    Dataset,
+    Layout,
+    builtin,
+    builtin_material,
+    evaluation_part,
+    training_part,
+)
 from nice_anomaly.data.download import fetch_gzip
 from nice_anomaly.data.idx import read_images
 from nice_anomaly.data.splits import split
@@ -172,7 +182,7 @@ def test_a_whole_file_that_is_not_the_published_one_is_refused(tmp_path: Path) -
 @pytest.mark.parametrize("name", ["digits", "photos", "breast-cancer"])
 def test_shipped_sets_have_disjoint_parts_that_never_change(name: str, tmp_path: Path) -> None:
     train, test = training_part(name, tmp_path), evaluation_part(name, tmp_path)
-    assert train.layout == test.layout == builtin(name).layout
+    assert train.layout == test.layout == BUILTIN[name].layout
     rows = {row.tobytes() for row in train.values}
     shared = sum(row.tobytes() in rows for row in test.values)
     assert shared <= (4 if name == "photos" else 0)  # photographs have flat, identical patches
@@ -193,9 +203,19 @@ def test_anomalies_cannot_be_learned(tmp_path: Path) -> None:
         training_part("breast-cancer-malignant", tmp_path)
 
 
-def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
+@pytest.mark.parametrize("act", [builtin, lambda name: training_part(name, Path())])
+def test_an_unknown_name_lists_the_known(act: Callable[[str], object]) -> None:
     with pytest.raises(ConfigError, match=", ".join(BUILTIN)):
-        training_part("cifar", tmp_path)
+        act("cifar")
+
+
+def test_what_a_run_learns_from_a_built_in_set(tmp_path: Path) -> None:
+    settings = DataSettings(early_stopping=20, calibration=50)
+    material = builtin_material("breast-cancer", settings, 3, tmp_path)
+    parts = split(257, early_stopping=20, calibration=50, seed=3)
+    assert material.source == builtin("breast-cancer") == BuiltIn("breast-cancer")
+    assert (material.total, material.reading) == (257, None)
+    assert np.array_equal(material.split.calibration, parts.calibration)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

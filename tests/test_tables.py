@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from nice_anomaly.data import recognise
 from nice_anomaly.data.tables import Chunk, Column, encode, learn_columns, open_tables
 from nice_anomaly.data.tables.cells import words
 from nice_anomaly.errors import DataError
@@ -28,7 +29,7 @@ def learned(*values: str | None) -> Column:
 
 
 def read(path: Path, rows: int = 100) -> list[Chunk]:
-    return list(open_tables([path], rows))
+    return list(open_tables(recognise(path).parts, rows))
 
 
 KINDS = {

@@ -7,14 +7,7 @@ import sys
 
 import typer
 
-from nice_anomaly.cli.calibrate import calibrate
-from nice_anomaly.cli.compare import compare
-from nice_anomaly.cli.detect import detect
-from nice_anomaly.cli.info import info
-from nice_anomaly.cli.plan import plan
-from nice_anomaly.cli.sample import sample
-from nice_anomaly.cli.stress import stress
-from nice_anomaly.cli.train import train
+from nice_anomaly.cli import calibrate, compare, detect, info, plan, sample, stress, train
 from nice_anomaly.errors import NiceAnomalyError
 
 TERMINATED = 143
@@ -22,12 +15,21 @@ TERMINATED = 143
 app = typer.Typer(
     name="nice-anomaly",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, calibrate, detect, stress, compare, plan, info, sample):
-    app.command()(verb)
+for module, verb in (
+    (train, train.train),
+    (calibrate, calibrate.calibrate),
+    (detect, detect.detect),
+    (stress, stress.stress),
+    (compare, compare.compare),
+    (plan, plan.plan),
+    (info, info.info),
+    (sample, sample.sample),
+):
+    examples = "\n\n".join(["[dim]Examples[/dim]", *module.EXAMPLES])
+    app.command(epilog=examples)(verb)
 
 
 @app.callback(invoke_without_command=True)

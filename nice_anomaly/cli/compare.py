@@ -1,47 +1,40 @@
-"""``nice-anomaly compare``: is the flow worth it?"""
+"""``nice-anomaly compare``: is the model worth it?"""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from nice_anomaly.cli.options import (
-    DATA_ROOT,
-    AnomalyValueOption,
-    CalibrationOption,
-    DataRootOption,
-    DeviceOption,
-    InputOption,
-    JsonOption,
-    LabelColumnOption,
-    RunOption,
-    check_labels,
-)
-from nice_anomaly.errors import ConfigError, DataError
+from nice_anomaly.cli import options
+from nice_anomaly.cli.options import INPUT, MACHINE, option
+from nice_anomaly.errors import ConfigError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
-    from nice_anomaly.pipeline import Contest
-    from nice_anomaly.run import Run
+    from nice_anomaly.evaluation.compare import Contest
+    from nice_anomaly.vocabulary import ScoreName
 
-FEWEST = 10  # of either kind
+Anomalies = Annotated[
+    str | None,
+    option(INPUT, "--dataset", metavar="NAME", help="A built-in set of anomalies."),
+]
+Seed = Annotated[int, option(MACHINE, "--seed", min=0, help="Of baselines and bootstrap.")]
+EXAMPLES = (
+    "nice-anomaly compare --dataset kmnist",
+    "nice-anomaly compare --input labelled.csv --label-column state --anomaly-value bad",
+)
 
 
 def compare(
-    inputs: InputOption = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option("--dataset", metavar="NAME", help="A built-in set of anomalies."),
-    ] = None,
-    label_column: LabelColumnOption = None,
-    anomaly_values: AnomalyValueOption = None,
-    calibration_name: CalibrationOption = "default",
-    seed: Annotated[int, typer.Option(min=0, help="Of baselines and bootstrap.")] = 0,
-    run: RunOption = None,
-    data_root: DataRootOption = DATA_ROOT,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
+    inputs: options.Input = None,
+    dataset: Anomalies = None,
+    label_column: options.LabelColumn = None,
+    anomaly_values: options.AnomalyValue = None,
+    skip_unreadable: options.Skip = False,
+    calibration: options.Calibration = "default",
+    seed: Seed = 0,
+    run: options.Run = None,
+    as_json: options.Json = False,
+    data_root: options.DataRoot = options.DATA_ROOT,
+    device: options.Device = "auto",
 ) -> None:
     """Compare with simple methods, given examples of anomalies.
 
@@ -50,67 +43,57 @@ def compare(
     """
     if (dataset is None) == (not inputs):
         raise ConfigError("give anomalies to compare on: --input PATH or --dataset NAME.")
-    check_labels(label_column, anomaly_values)
-    from nice_anomaly import pipeline
-    from nice_anomaly.cli import promise, render, runs
-    from nice_anomaly.run import load_calibration, load_run
+    from nice_anomaly.cli import render, runs
+    from nice_anomaly.data import builtin
+    from nice_anomaly.evaluation.compare import MOST_COMPARED as MOST
+    from nice_anomaly.library import load_run
 
-    loaded = load_run(runs.locate(run))
-    calibration = load_calibration(loaded, calibration_name)
-    material = pipeline.own_data(loaded, data_root)  # baselines learn from it too: read once
-    held, _ = pipeline.own_normals(loaded, material, data_root)
-    held = held[pipeline.unjudged(loaded, held, calibration.judge)]
-    if dataset is not None:
-        normal, anomalous = _builtin(loaded, held, dataset, data_root)
-    else:
-        values = anomaly_values or []
-        normal, anomalous = _own(loaded, held, inputs or [], label_column, values)
-    for kind, part in (("normal samples", normal), ("anomalies", anomalous)):
-        if len(part) < FEWEST:
-            raise DataError(f"there are {len(part)} {kind} to compare on; {FEWEST} are the fewest.")
-    most = pipeline.MOST_COMPARED
-    if max(len(normal), len(anomalous)) > most:
-        render.say(f"at most {most:,} samples of either kind are compared on, chosen at random")
+    samples = inputs if dataset is None else builtin(dataset)
+    loaded = load_run(runs.locate(run), device=device, data_root=data_root)
+    score = loaded.calibration(calibration).origin.score
+    on = loaded.opponents(
+        samples,
+        calibration=calibration,
+        label_column=label_column,
+        anomaly_values=anomaly_values or (),
+        skip_unreadable=skip_unreadable,
+    )
+    if on.unreadable:
+        render.say(f"left out: {on.unreadable:,} unreadable")
+    sizes = {
+        "normal": min(len(on.normal), MOST),
+        "anomalous": min(len(on.anomalous), MOST),
+    }
+    if max(len(on.normal), len(on.anomalous)) > MOST:
+        render.say(f"at most {MOST:,} samples of either kind are compared on, chosen at random")
     found = []
-    learned = material.dataset.values[material.split.fit]
     with render.progress_bar("comparing", None, "methods") as bar:
-        for contest in pipeline.compare(
-            loaded, calibration, learned, normal, anomalous, device, seed
-        ):
+        for contest in loaded.compare(on, calibration=calibration, seed=seed):
             found.append(contest)
             bar.advance(len(found))
     if as_json:
-        render.show_json(
-            {
-                "run": str(loaded.path),
-                "score": calibration.score,
-                "normal": min(len(normal), most),
-                "anomalous": min(len(anomalous), most),
-                "methods": [
-                    {
-                        "method": contest.method,
-                        "auroc": contest.auroc,
-                        "lead": contest.lead,
-                        "interval": list(contest.interval),
-                        "verdict": contest.verdict,
-                        "seconds": contest.seconds,
-                    }
-                    for contest in found
-                ],
-            }
-        )
+        methods = [contest.record() for contest in found]
+        render.show_json({"run": loaded.name, "score": score, **sizes, "methods": methods})
         return
+    title = f"{sizes['normal']:,} normal samples, {sizes['anomalous']:,} anomalies: {loaded.name}"
+    _show(title, score, found)
+
+
+def _show(title: str, score: "ScoreName", found: "Sequence[Contest]") -> None:
+    """A table of the methods, and what it says against ours."""
+    from nice_anomaly.cli import render
+    from nice_anomaly.cli.calibrations import SCORES
+
     render.show_table(
-        f"{min(len(normal), most):,} normal samples, {min(len(anomalous), most):,} anomalies: "
-        f"{loaded.path}",
+        title,
         ["method", "AUROC", "our lead, 95 % interval", "s", ""],
         [[c.method, f"{c.auroc:.4f}", _lead(c), f"{c.seconds:.1f}", c.verdict] for c in found],
         words=(0, 4),
     )
-    beaten = [c.method for c in found if c.verdict == "ours is worse"]
-    equal = [c.method for c in found if c.verdict == "no difference seen"]
+    beaten = [contest.method for contest in found if contest.verdict == "ours is worse"]
+    equal = [contest.method for contest in found if contest.verdict == "no difference seen"]
     if beaten:
-        render.say(f"the flow ({promise.score(calibration)}) does not beat: {', '.join(beaten)}")
+        render.say(f"the model ({SCORES[score]}) does not beat: {', '.join(beaten)}")
     if equal:
         render.say(f"these samples show no difference to: {', '.join(equal)}")
 
@@ -120,52 +103,3 @@ def _lead(contest: "Contest") -> str:
         return ""
     low, high = contest.interval
     return f"{contest.lead:+.4f} [{low:+.4f}, {high:+.4f}]"
-
-
-def _builtin(
-    run: "Run", held_out: "NDArray[Any]", name: str, root: Path
-) -> "tuple[NDArray[Any], NDArray[Any]]":
-    """The test part of the set that was learned, and that of the anomalies."""
-    from nice_anomaly.data import evaluation_part
-
-    own = run.manifest.data
-    anomalies = evaluation_part(name, root)
-    if name == own.name:
-        raise ConfigError(f"'{name}' is what the run has learned: name a set of anomalies.")
-    if anomalies.layout != own.layout:
-        raise DataError(f"'{name}' holds {anomalies.layout}, the run has learned {own.layout}.")
-    if own.inputs:
-        return held_out, anomalies.values
-    return evaluation_part(own.name, root).values, anomalies.values
-
-
-def _own(
-    run: "Run",
-    held_out: "NDArray[Any]",
-    inputs: list[str],
-    label: str | None,
-    values: list[str],
-) -> "tuple[NDArray[Any], NDArray[Any]]":
-    """Labelled samples of a user's input, or all of it against held-out normals."""
-    from dataclasses import replace
-
-    import numpy as np
-
-    from nice_anomaly import pipeline
-    from nice_anomaly.data import batches, recognise
-
-    reading = pipeline.reading_of(run)
-    if label is not None:
-        reading = replace(reading, label_column=label, anomaly_values=tuple(values))
-    normal, anomalous = [], []
-    for batch in batches(recognise(inputs), reading):
-        good = batch.good
-        if batch.truth is None:
-            if label is not None:
-                raise DataError(f"the input has no column '{label}' for --label-column.")
-            anomalous.append(batch.values[good])
-            continue
-        normal.append(batch.values[good & batch.truth.normal])
-        anomalous.append(batch.values[good & batch.truth.anomalous])
-    usual = np.concatenate(normal) if normal else held_out
-    return usual, np.concatenate(anomalous)

@@ -2,54 +2,56 @@
 
 from typing import TYPE_CHECKING, Any
 
-from nice_anomaly.cli.options import JsonOption, RunOption
+from nice_anomaly.cli import options
 from nice_anomaly.errors import ArtifactError, NotCalibratedError
 
 if TYPE_CHECKING:
-    from nice_anomaly.calibrate import Calibration
-    from nice_anomaly.run import Run
+    from nice_anomaly.library import Run
+    from nice_anomaly.thresholds import Calibration
+
+EXAMPLES = ("nice-anomaly info", "nice-anomaly info --run runs/mnist --json")
 
 
-def info(run: RunOption = None, as_json: JsonOption = False) -> None:
+def info(run: options.Run = None, as_json: options.Json = False) -> None:
     """Show architecture, data, training record, calibration and versions of a run."""
-    from nice_anomaly.cli import promise, render, runs
-    from nice_anomaly.run import DEFAULT, calibrations, load_calibration, load_run
+    from nice_anomaly.cli import render, runs
+    from nice_anomaly.cli.wording import as_typed
+    from nice_anomaly.data import TableReading
+    from nice_anomaly.library import load_run
+    from nice_anomaly.run import DEFAULT
 
     loaded = load_run(runs.locate(run))
     found: dict[str, Calibration] = {}
     lines: list[tuple[str, str]] = []
-    for name in calibrations(loaded) or (DEFAULT,):
+    for name in loaded.calibrations or (DEFAULT,):
         label = "calibration" if name == DEFAULT else f"calibration {name}"
         try:
-            found[name] = load_calibration(loaded, name)
+            found[name] = loaded.calibration(name)
             lines.append((label, describe(found[name])))
             if found[name].rule.claimed_rate is not None:
-                lines.append(("", promise.claim(found[name])))
+                lines.append(("", found[name].claim))
         except (NotCalibratedError, ArtifactError) as error:
-            lines.append((label, str(error)))
+            lines.append((label, as_typed(str(error))))
     if as_json:
         render.show_json(record(loaded, found))
-    else:
-        render.show_facts(f"run: {loaded.path}", [*facts(loaded), *lines])
-        reading = loaded.manifest.data.reading
-        if reading is not None and reading.columns:
-            read = [[column.name, str(column)] for column in reading.columns]
-            render.show_table("columns", ["name", "read as"], read, words=(0, 1))
+        return
+    render.show_facts(f"run: {loaded.name}", [*facts(loaded), *lines])
+    reading = loaded.manifest.data.reading
+    if isinstance(reading, TableReading):
+        read = [[column.name, str(column)] for column in reading.columns]
+        render.show_table("columns", ["name", "read as"], read, words=(0, 1))
 
 
 def record(run: "Run", calibrations: "dict[str, Calibration]") -> dict[str, Any]:
     """Everything, as plain values."""
-    from dataclasses import asdict
-
-    from nice_anomaly.cli import thresholds
+    from nice_anomaly.cli.calibrations import record as plain
     from nice_anomaly.run import DEFAULT
 
-    stored = {name: thresholds.record(found) for name, found in calibrations.items()}
+    stored = {name: plain(found) for name, found in calibrations.items()}
     return {
-        **asdict(run.manifest),
-        "settings": run.manifest.settings.model_dump(),
-        "run": str(run.path),
-        "parameters": run.flow.parameter_count,
+        **run.manifest.record(),
+        "run": run.name,
+        "parameters": run.trained.model.parameter_count,
         "calibration": stored.get(DEFAULT),
         "calibrations": stored,
     }
@@ -58,8 +60,7 @@ def record(run: "Run", calibrations: "dict[str, Calibration]") -> dict[str, Any]
 def facts(run: "Run") -> list[tuple[str, str]]:
     """What a person wants to know of a run, in words."""
     manifest, data = run.manifest, run.manifest.data
-    flow, best = manifest.architecture, manifest.history[manifest.best_epoch]
-    seconds = sum(epoch.seconds for epoch in manifest.history)
+    best = manifest.history[manifest.best_epoch]
     return [
         ("state", "finished" if manifest.finished else "interrupted; train --resume goes on"),
         ("normal data", f"{data.name}: {data.n:,} {data.layout}"),
@@ -69,16 +70,12 @@ def facts(run: "Run") -> list[tuple[str, str]]:
             f"{data.calibration:,} calibration, seed {manifest.settings.seed}",
         ),
         ("data fingerprint", data.fingerprint),
-        (
-            "flow",
-            f"{flow.couplings} additive couplings of {flow.layers} × {flow.width} "
-            f"{flow.activation}, {flow.prior} prior",
-        ),
-        ("parameters", f"{run.flow.parameter_count:,}"),
+        ("flow", str(manifest.architecture)),
+        ("parameters", f"{run.trained.model.parameter_count:,}"),
         (
             "training",
-            f"{len(manifest.history)} epochs, best {manifest.best_epoch + 1}, {seconds:.1f} s, "
-            f"{manifest.precision}",
+            f"{len(manifest.history)} epochs, best {manifest.best_epoch + 1}, "
+            f"{manifest.seconds:.1f} s, {manifest.precision}",
         ),
         ("held-out log-likelihood", f"{best.early_stopping:,.2f} nats"),
         ("weights fingerprint", manifest.fingerprint),
@@ -89,11 +86,9 @@ def facts(run: "Run") -> list[tuple[str, str]]:
 
 def describe(calibration: "Calibration") -> str:
     """A calibration in a line."""
-    from nice_anomaly.cli import promise
+    from nice_anomaly.cli.calibrations import line
 
-    name = "" if calibration.judge is None else f"score {calibration.score}, "
+    score = calibration.origin.score
+    name = "" if score == "likelihood" else f"score {score}, "
     groups = f", {len(calibration.groups)} groups" if calibration.groups else ""
-    return (
-        f"{name}{promise.name(calibration)}: {promise.thresholds(calibration)}, "
-        f"n = {calibration.n:,}{groups}"
-    )
+    return f"{name}{calibration.title}: {line(calibration)}, n = {calibration.n:,}{groups}"

@@ -1,80 +1,78 @@
-"""Options that several verbs share: one name, one help text, one meaning."""
+"""Options that several verbs share: one name, one help text, one meaning, one panel."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from nice_anomaly.errors import ConfigError
+INPUT, THRESHOLD, OUTPUT, RUN, MACHINE = "Input", "Threshold", "Output", "Run", "Machine"
+DATA_ROOT = Path("data")
 
-RunOption = Annotated[
+
+def option(panel: str, *names: str, **settings: Any) -> Any:
+    """An option in a panel of the help."""
+    return typer.Option(*names, rich_help_panel=panel, **settings)
+
+
+Run = Annotated[
     Path | None,
-    typer.Option(
-        "--run", metavar="DIR", help="The run folder. Default: the one trained last from here."
-    ),
+    option(RUN, "--run", metavar="DIR", help="The run folder. Default: the one trained last here."),
 ]
-DataRootOption = Annotated[
+DataRoot = Annotated[
     Path,
-    typer.Option(
+    option(
+        MACHINE,
         "--data-root",
         metavar="DIR",
         envvar="NICE_ANOMALY_DATA",
         help="Where the built-in data sets are, or are downloaded to.",
     ),
 ]
-DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")
+Device = Annotated[str, option(MACHINE, "--device", help="auto, cpu or cuda.")]
+Json = Annotated[
+    bool, option(OUTPUT, "--json", help="Print one JSON object and nothing else on stdout.")
 ]
-InputOption = Annotated[
+Input = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
+        INPUT,
         "--input",
         "-i",
         metavar="PATH",
         help="A file, folder or quoted pattern: images, CSV, Parquet, .npy; repeatable.",
     ),
 ]
-IdColumnOption = Annotated[
-    str | None, typer.Option("--id-column", metavar="NAME", help="The column that names a row.")
-]
-LabelColumnOption = Annotated[
+Set = Annotated[
     str | None,
-    typer.Option("--label-column", metavar="NAME", help="The column that tells anomalies."),
+    option(INPUT, "--dataset", metavar="NAME", help="A built-in set; its test part is read."),
 ]
-AnomalyValueOption = Annotated[
+IdColumn = Annotated[
+    str | None, option(INPUT, "--id-column", metavar="NAME", help="The column that names a row.")
+]
+LabelColumn = Annotated[
+    str | None,
+    option(INPUT, "--label-column", metavar="NAME", help="The column that tells anomalies."),
+]
+AnomalyValue = Annotated[
     list[str] | None,
-    typer.Option(
-        "--anomaly-value", metavar="V", help="What the label of an anomaly is; repeatable."
+    option(
+        INPUT, "--anomaly-value", metavar="V", help="What the label of an anomaly is; repeatable."
     ),
 ]
-GroupColumnOption = Annotated[
+GroupColumn = Annotated[
     str | None,
-    typer.Option(
+    option(
+        THRESHOLD,
         "--group-column",
         metavar="NAME",
         help="A threshold for each value of this column; folder for images, class for built-ins.",
     ),
 ]
-CalibrationOption = Annotated[
+Calibration = Annotated[
     str,
-    typer.Option("--calibration", metavar="NAME", help="The one that calibrate --name kept."),
+    option(THRESHOLD, "--calibration", metavar="NAME", help="The one that calibrate --name kept."),
 ]
-SkipOption = Annotated[
+Skip = Annotated[
     bool,
-    typer.Option("--skip-unreadable", help="Go on without what cannot be read, and count it."),
+    option(INPUT, "--skip-unreadable", help="Go on without what cannot be read, and count it."),
 ]
-DATA_ROOT = Path("data")
-
-
-def check_labels(label_column: str | None, anomaly_values: list[str] | None) -> None:
-    """Refuse half of what tells anomalies.
-
-    Raises:
-        ConfigError: a label column without a value for anomalies, or the other way round.
-    """
-    if (label_column is None) != (not anomaly_values):
-        raise ConfigError(
-            "--label-column NAME and --anomaly-value V belong together: which column, and which "
-            "of its values mean anomaly."
-        )

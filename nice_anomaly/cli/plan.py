@@ -1,29 +1,32 @@
 """``nice-anomaly plan``: how many normals a promise takes, and what those at hand can support."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import typer
-
-from nice_anomaly.cli.options import JsonOption
+from nice_anomaly.cli import options
+from nice_anomaly.cli.options import THRESHOLD, option
 from nice_anomaly.errors import ConfigError
+from nice_anomaly.vocabulary import Tail
 
 RATES = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0001)
 MOST = 10**12
 STEPS = (1, 2, 5, 10, 20, 50, 100)  # ranks left out: the more, the closer to the claim
 
 
+Alpha = Annotated[
+    float | None, option(THRESHOLD, "--alpha", help="The false-alarm rate to promise.")
+]
+Normals = Annotated[int | None, option(THRESHOLD, "--n", help="The normals there are.")]
+Confidence = Annotated[float, option(THRESHOLD, "--confidence", help="How surely it shall hold.")]
+Tails = Annotated[Tail, option(THRESHOLD, "--tail", help="both: what is too normal as well.")]
+EXAMPLES = ("nice-anomaly plan --alpha 0.001", "nice-anomaly plan --n 500")
+
+
 def plan(
-    alpha: Annotated[
-        float | None, typer.Option("--alpha", help="The false-alarm rate to promise.")
-    ] = None,
-    n: Annotated[int | None, typer.Option("--n", help="The normals there are.")] = None,
-    confidence: Annotated[
-        float, typer.Option("--confidence", help="How surely it shall hold.")
-    ] = 0.95,
-    tail: Annotated[
-        Literal["low", "both"], typer.Option("--tail", help="both: what is too normal as well.")
-    ] = "low",
-    as_json: JsonOption = False,
+    alpha: Alpha = None,
+    n: Normals = None,
+    confidence: Confidence = 0.95,
+    tail: Tails = "low",
+    as_json: options.Json = False,
 ) -> None:
     """Say how many held-out normals a false-alarm rate takes, or what so many can support.
 
@@ -33,8 +36,8 @@ def plan(
         raise ConfigError("give --alpha RATE, --n NORMALS, or both.")
     if n is not None and not 1 <= n <= MOST:
         raise ConfigError(f"--n takes a number of normal samples, at least 1, got {n:,}.")
-    from nice_anomaly.calibrate import Certified, ranks, sides_of
     from nice_anomaly.cli import render
+    from nice_anomaly.thresholds import Certified, ranks, sides_of
 
     Certified(0.5 if alpha is None else alpha, confidence)  # says what cannot be
     sides = sides_of(tail)
@@ -58,9 +61,8 @@ def plan(
 
 def facts(result: dict[str, Any]) -> list[tuple[str, str]]:
     """The answer in words."""
-    from nice_anomaly.calibrate.ranks import rounded_up
-    from nice_anomaly.cli.promise import sure
-    from nice_anomaly.cli.render import percent
+    from nice_anomaly.thresholds.ranks import rounded_up
+    from nice_anomaly.words import percent, sure
 
     confidence = f"with {sure(result['confidence'])} confidence"
     lines = []
@@ -88,16 +90,17 @@ def facts(result: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _show_sizes(alpha: float, confidence: float, sides: int) -> None:
     """How the price of the promise falls with n."""
-    from nice_anomaly.calibrate import ranks
     from nice_anomaly.cli import render
+    from nice_anomaly.thresholds import ranks
+    from nice_anomaly.words import percent
 
     sizes = [ranks.fewest_certified(alpha, confidence, sides * step) for step in STEPS]
     lines = [
-        [f"{n:,}", f"{sides * step:,}", render.percent(ranks.true_rate(n, sides * step)[0])]
+        [f"{n:,}", f"{sides * step:,}", percent(ranks.true_rate(n, sides * step)[0])]
         for n, step in zip(sizes, STEPS, strict=True)
     ]
     render.show_table(
-        f"more normals, less caution: what a claim of {render.percent(alpha)} costs",
+        f"more normals, less caution: what a claim of {percent(alpha)} costs",
         ["normals", "k", "false alarms to expect"],
         lines,
         words=(),
@@ -106,17 +109,16 @@ def _show_sizes(alpha: float, confidence: float, sides: int) -> None:
 
 def _show_rates(n: int, confidence: float, sides: int) -> None:
     """What n normals can promise."""
-    from nice_anomaly.calibrate import ranks
     from nice_anomaly.cli import render
+    from nice_anomaly.thresholds import ranks
+    from nice_anomaly.words import percent
 
     lines = []
     for rate in RATES:
         k = sides * (ranks.certified_rank(n, rate, confidence) // sides)
         needed = ranks.fewest_certified(rate, confidence, sides)
-        expected = render.percent(ranks.true_rate(n, k)[0]) if k else "–"
-        lines.append(
-            [render.percent(rate), "yes" if k else f"no, {needed:,} needed", f"{k}", expected]
-        )
+        expected = percent(ranks.true_rate(n, k)[0]) if k else "–"
+        lines.append([percent(rate), "yes" if k else f"no, {needed:,} needed", f"{k}", expected])
     render.show_table(
         f"what {n:,} normals can promise",
         ["claim", "possible", "k", "false alarms to expect"],

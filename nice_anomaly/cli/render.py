@@ -1,7 +1,6 @@
 """Everything a person sees: tables, progress and errors. The only user of rich."""
 
 import json
-import math
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,28 +22,25 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from nice_anomaly.cli.wording import as_typed
+
 out = Console(highlight=False, emoji=False)
 talk = Console(stderr=True, highlight=False, emoji=False)
 
 
 def show_error(error: Exception) -> None:
-    """One sentence on stderr, wrapped only where it has line breaks of its own."""
-    talk.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+    """A sentence of the library on stderr, wrapped only where it has line breaks of its own."""
+    talk.print(f"[bold red]error:[/] {escape(as_typed(str(error)))}", soft_wrap=True)
 
 
 def say(text: str) -> None:
     """A remark on stderr."""
-    talk.print(escape(text), soft_wrap=True)
+    talk.print(escape(as_typed(text)), soft_wrap=True)
 
 
 def show_json(content: dict[str, Any]) -> None:
     """One JSON object on stdout, without colour or wrapping."""
     sys.stdout.write(json.dumps(content, indent=2) + "\n")
-
-
-def finite(value: float) -> float | None:
-    """The number, or None for an infinity, which JSON does not have."""
-    return value if abs(value) < math.inf else None
 
 
 def show_facts(title: str, facts: Sequence[tuple[str, str]]) -> None:
@@ -73,28 +69,6 @@ def show_table(
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     out.print(table)
-
-
-def percent(value: float) -> str:
-    """A rate for people: two decimals, three below 0.2 %, two digits that count below 0.001 %.
-
-    >>> percent(0.011), percent(0.00135), percent(0.0), percent(2.5e-7)
-    ('1.10 %', '0.135 %', '0.00 %', '0.000025 %')
-    """
-    digits = 3 if 0 < abs(value) < 0.002 else 2
-    if 0 < abs(value) < 1e-5:
-        digits = 1 - math.floor(math.log10(abs(100 * value)))
-    return f"{100 * value:.{digits}f} %"
-
-
-def rate(value: float, interval: tuple[float, float]) -> str:
-    """A rate with its 95 % interval.
-
-    >>> rate(0.011, (0.00905, 0.01325))
-    '1.10 % [0.91, 1.32]'
-    """
-    low, high = (percent(bound).removesuffix(" %") for bound in interval)
-    return f"{percent(value)} [{low}, {high}]"
 
 
 @dataclass

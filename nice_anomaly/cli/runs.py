@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from nice_anomaly.errors import ArtifactError, ConfigError, NiceAnomalyError
+from nice_anomaly.errors import ArtifactError, NiceAnomalyError
 from nice_anomaly.files import write
 
 RUNS = Path("runs")
@@ -40,6 +40,13 @@ def name_for(inputs: Sequence[str]) -> str:
     return re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "run"
 
 
+def place_for(
+    run: Path | None, inputs: Sequence[str] | None, config: str, *, overwrite: bool
+) -> Path:
+    """The folder for a new run of these inputs, or else of this configuration; see ``claim``."""
+    return claim(run, name_for(inputs) if inputs else Path(config).stem, overwrite=overwrite)
+
+
 def claim(run: Path | None, name: str, *, overwrite: bool) -> Path:
     """The folder a new run goes to; without ``--run`` a taken name gets a number.
 
@@ -47,19 +54,15 @@ def claim(run: Path | None, name: str, *, overwrite: bool) -> Path:
         ConfigError: the folder of ``--run`` holds a run and ``overwrite`` was not given.
         ArtifactError: the path is a file.
     """
+    from nice_anomaly.run import refuse_taken
+
     if run is None:
         free = RUNS / name
         number = 2
         while not overwrite and (free / MANIFEST).exists():
             free, number = RUNS / f"{name}-{number}", number + 1
         return free
-    if run.exists() and not run.is_dir():
-        raise ArtifactError(f"{run} is a file: name a folder with --run.")
-    if (run / MANIFEST).exists() and not overwrite:
-        raise ConfigError(
-            f"{run} already holds a run. Give --overwrite to replace it, --resume to go on "
-            f"with an interrupted one, or another folder with --run."
-        )
+    refuse_taken(run, overwrite=overwrite)
     return run
 
 

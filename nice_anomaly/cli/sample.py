@@ -3,49 +3,58 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from nice_anomaly.cli.options import RunOption
+from nice_anomaly.cli import options
+from nice_anomaly.cli.options import MACHINE, OUTPUT, option
 from nice_anomaly.errors import ConfigError
+
+Count = Annotated[int, option(OUTPUT, "-n", "--count", min=1, max=10_000, help="How many.")]
+Temperature = Annotated[
+    float,
+    option(
+        OUTPUT, "--temperature", help="Scales the latents: below 1 more typical, above 1 odder."
+    ),
+]
+Output = Annotated[
+    Path | None,
+    option(OUTPUT, "--output", "-o", metavar="FILE", help="Default: sample.png in the run."),
+]
+Seed = Annotated[int, option(MACHINE, "--seed", min=0, help="Of the draw.")]
+EXAMPLES = ("nice-anomaly sample", "nice-anomaly sample -n 100 --temperature 1 -o odd.png")
 
 
 def sample(
-    n: Annotated[int, typer.Option("-n", "--count", min=1, max=10_000, help="How many.")] = 64,
-    temperature: Annotated[
-        float,
-        typer.Option(help="Scales the latents: below 1 more typical, above 1 odder."),
-    ] = 0.7,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draw.")] = 0,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Default: sample.png in the run."),
-    ] = None,
-    run: RunOption = None,
+    n: Count = 64,
+    temperature: Temperature = 0.7,
+    seed: Seed = 0,
+    output: Output = None,
+    run: options.Run = None,
 ) -> None:
-    """Draw from the flow: images as a grid in a PNG file, table rows as CSV."""
+    """Draw from the model: images as a grid in a PNG file, table rows as CSV."""
     if not 0 < temperature < float("inf"):
         raise ConfigError(f"--temperature takes a positive number, got {temperature:g}.")
     from nice_anomaly.cli import render, runs
+    from nice_anomaly.data import TableReading
     from nice_anomaly.files import write
+    from nice_anomaly.library import load_run
     from nice_anomaly.pictures import grid_png, rows_csv
-    from nice_anomaly.run import load_run
 
-    loaded = load_run(runs.locate(run))
-    layout = loaded.manifest.data.layout
+    path = runs.locate(run)
+    loaded = load_run(path)
+    layout, reading = loaded.manifest.data.layout, loaded.manifest.data.reading
     suffix = ".png" if layout.kind == "image" else ".csv"
-    output = loaded.path / f"sample{suffix}" if output is None else output
+    output = path / f"sample{suffix}" if output is None else output
     if output.suffix != suffix:
         raise ConfigError(
-            f"the run {loaded.path} has learned {layout.kind}s: --output takes a name ending in "
+            f"the run {loaded.name} has learned {layout.kind}s: --output takes a name ending in "
             f"{suffix}, got '{output}'."
         )
-    raw = loaded.preprocess.to_raw(loaded.flow.sample(n, seed=seed, temperature=temperature))
-    values = raw.numpy()
+    values = loaded.sample(n, temperature=temperature, seed=seed)
     if layout.kind == "image":
-        write(output, grid_png(values.reshape(n, *layout.shape), layout.levels))
+        write(output, grid_png(values, layout.levels))
     else:
-        reading = loaded.manifest.data.reading
-        names = [f"x{i}" for i in range(values.shape[1])] if reading is None else reading.labels
+        names = [f"x{i}" for i in range(values.shape[1])]
+        if isinstance(reading, TableReading):
+            names = reading.labels
         write(output, rows_csv(values, names))
-    render.say(f"drew {n:,} samples from {loaded.path} at temperature {temperature:g}")
+    render.say(f"drew {n:,} samples from {loaded.name} at temperature {temperature:g}")
     render.show_facts("sampled", [("file", str(output))])

@@ -1,38 +1,38 @@
 """``nice-anomaly stress``: what a run would miss, found out beforehand."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nice_anomaly.cli.options import (
-    DATA_ROOT,
-    CalibrationOption,
-    DataRootOption,
-    DeviceOption,
-    JsonOption,
-    RunOption,
-)
+from nice_anomaly.cli import options
+from nice_anomaly.cli.options import INPUT, MACHINE, OUTPUT, option
 from nice_anomaly.errors import ConfigError
 
 if TYPE_CHECKING:
-    from nice_anomaly.pipeline import Trial
+    from nice_anomaly.evaluation.stress import Trial
+    from nice_anomaly.thresholds import Calibration
 
 BELOW_FLOOR = 11
 BLIND = 0.5  # power below which a plain corruption is a blind spot
 
+Floor = Annotated[
+    float | None,
+    option(OUTPUT, "--floor", help="Exit with 11 if a plain corruption is found less often."),
+]
+Most = Annotated[int, option(INPUT, "--n", min=10, help="Held-out normals to corrupt.")]
+Seed = Annotated[int, option(MACHINE, "--seed", min=0, help="Of the corruptions.")]
+EXAMPLES = ("nice-anomaly stress", "nice-anomaly stress --floor 0.8 --json")
+
 
 def stress(
-    floor: Annotated[
-        float | None,
-        typer.Option("--floor", help="Exit with 11 if a plain corruption is found less often."),
-    ] = None,
-    most: Annotated[int, typer.Option("--n", min=10, help="Held-out normals to corrupt.")] = 1_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the corruptions.")] = 0,
-    calibration_name: CalibrationOption = "default",
-    run: RunOption = None,
-    data_root: DataRootOption = DATA_ROOT,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
+    n: Most = 1_000,
+    calibration: options.Calibration = "default",
+    floor: Floor = None,
+    seed: Seed = 0,
+    run: options.Run = None,
+    as_json: options.Json = False,
+    data_root: options.DataRoot = options.DATA_ROOT,
+    device: options.Device = "auto",
 ) -> None:
     """Test a calibrated run on held-out normals that are made odd; needs no anomalies.
 
@@ -40,66 +40,56 @@ def stress(
     """
     if floor is not None and not 0 <= floor <= 1:
         raise ConfigError(f"--floor takes a share between 0 and 1, like 0.8, got {floor:g}.")
-    from nice_anomaly import pipeline
-    from nice_anomaly.cli import promise, render, runs
-    from nice_anomaly.run import load_calibration, load_run
+    from nice_anomaly.cli import render, runs
+    from nice_anomaly.library import load_run
+    from nice_anomaly.words import percent
 
-    loaded = load_run(runs.locate(run))
-    calibration = load_calibration(loaded, calibration_name)
+    loaded = load_run(runs.locate(run), device=device, data_root=data_root)
+    against = loaded.calibration(calibration)
     trials: list[Trial] = []
     with render.progress_bar("stress", None, "trials") as bar:
-        for trial in pipeline.stress(loaded, calibration, data_root, device, most=most, seed=seed):
+        for trial in loaded.stress(calibration=calibration, n=n, seed=seed):
             trials.append(trial)
             bar.advance(len(trials))
     unchanged, *corrupted = trials
     worst = sorted(corrupted, key=lambda trial: trial.flagged.value)
     plain = [trial for trial in worst if trial.plainest]
     blind = [trial.corruption for trial in plain if trial.flagged.value < BLIND]
-    below = [] if floor is None else [t for t in plain if t.flagged.value < floor]
+    below = [t.corruption for t in plain if floor is not None and t.flagged.value < floor]
     if as_json:
         render.show_json(
             {
-                "run": str(loaded.path),
-                "score": calibration.score,
-                "rule": calibration.rule.name,
+                "run": loaded.name,
+                "score": against.origin.score,
+                "rule": against.rule.name,
                 "n": unchanged.flagged.n,
-                "false_alarms": _rate(unchanged),
-                "trials": [_rate(trial) for trial in worst],
+                "false_alarms": unchanged.record(),
+                "trials": [trial.record() for trial in worst],
                 "blind_spots": blind,
                 "floor": floor,
-                "below_floor": [trial.corruption for trial in below],
+                "below_floor": below,
             }
         )
     else:
-        render.show_table(
-            f"power on {unchanged.flagged.n:,} held-out normals, worst first: {loaded.path}",
-            ["corruption", "how much", "flagged, 95 % interval"],
-            [
-                [t.corruption, t.words, render.rate(t.flagged.value, t.flagged.interval)]
-                for t in [unchanged, *worst]
-            ],
-            words=(0, 1),
-        )
-        facts = [
-            ("score", promise.score(calibration)),
-            ("threshold", f"{promise.thresholds(calibration)}, {promise.name(calibration)}"),
-            ("blind spots", ", ".join(blind) or "none of these"),
-        ]
-        render.show_facts("what it would miss", facts)
+        _show([unchanged, *worst], blind, against, loaded.name)
     if below:
-        render.say(
-            f"below the floor of {render.percent(floor or 0)}: "
-            f"{', '.join(trial.corruption for trial in below)}"
-        )
+        render.say(f"below the floor of {percent(floor or 0)}: {', '.join(below)}")
         raise typer.Exit(BELOW_FLOOR)
 
 
-def _rate(trial: "Trial") -> dict[str, Any]:
-    return {
-        "corruption": trial.corruption,
-        "grade": trial.grade,
-        "words": trial.words,
-        "plainest": trial.plainest,
-        "flagged_rate": trial.flagged.value,
-        "interval": list(trial.flagged.interval),
-    }
+def _show(trials: "list[Trial]", blind: list[str], calibration: "Calibration", run: str) -> None:
+    from nice_anomaly.cli import calibrations, render
+    from nice_anomaly.words import rate
+
+    render.show_table(
+        f"power on {trials[0].flagged.n:,} held-out normals, worst first: {run}",
+        ["corruption", "how much", "flagged, 95 % interval"],
+        [[t.corruption, t.words, rate(t.flagged.value, t.flagged.interval)] for t in trials],
+        words=(0, 1),
+    )
+    facts = [
+        ("score", calibrations.SCORES[calibration.origin.score]),
+        ("threshold", f"{calibrations.line(calibration)}, {calibration.title}"),
+        ("blind spots", ", ".join(blind) or "none of these"),
+    ]
+    render.show_facts("what it would miss", facts)

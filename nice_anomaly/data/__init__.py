@@ -1,48 +1,73 @@
 """Data: what comes in, from where, and which part of it may be used for what."""
 
-from nice_anomaly.data.builtin import BUILTIN, builtin, classes, evaluation_part, training_part
-from nice_anomaly.data.dataset import Dataset, Kind, Layout, row_hashes
-from nice_anomaly.data.images import ImageForm
-from nice_anomaly.data.inputs import (
-    FOLDER,
-    Batch,
-    Inputs,
-    Reading,
-    Truth,
-    batches,
-    recognise,
-    refuse_unreadable,
+from nice_anomaly.data.arrays import Arrays
+from nice_anomaly.data.batches import Batch, batches, refuse_unreadable
+from nice_anomaly.data.builtin import (
+    BUILTIN,
+    SetRecord,
+    builtin,
+    builtin_material,
+    classes,
+    evaluation_part,
+    training_part,
 )
-from nice_anomaly.data.learn import Material, Watch, Wishes, learn, recall, unwatched
+from nice_anomaly.data.dataset import Dataset, Kind, Layout, row_hashes
+from nice_anomaly.data.find import Inputs, recognise
+from nice_anomaly.data.images import ImageForm
+from nice_anomaly.data.labels import Truth
+from nice_anomaly.data.learn import learn, recall
+from nice_anomaly.data.material import FEWEST, Material, Watch, Wishes, unwatched
+from nice_anomaly.data.reading import (
+    FOLDER,
+    ImageReading,
+    Reading,
+    TableReading,
+    restored,
+    stored,
+)
+from nice_anomaly.data.sources import BuiltIn, InMemory, Own, Source
 from nice_anomaly.data.splits import Split, split
-from nice_anomaly.data.tables import Column
+from nice_anomaly.data.tables import Column, Frame
 
 __all__ = [
     "BUILTIN",
+    "FEWEST",
     "FOLDER",
+    "Arrays",
     "Batch",
+    "BuiltIn",
     "Column",
     "Dataset",
+    "Frame",
     "ImageForm",
+    "ImageReading",
+    "InMemory",
     "Inputs",
     "Kind",
     "Layout",
     "Material",
+    "Own",
     "Reading",
+    "SetRecord",
+    "Source",
     "Split",
+    "TableReading",
     "Truth",
     "Watch",
     "Wishes",
     "batches",
     "builtin",
+    "builtin_material",
     "classes",
     "evaluation_part",
     "learn",
     "recall",
     "recognise",
     "refuse_unreadable",
+    "restored",
     "row_hashes",
     "split",
+    "stored",
     "training_part",
     "unwatched",
 ]

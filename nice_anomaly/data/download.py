@@ -45,13 +45,13 @@ def fetch_gzip(urls: Sequence[str], md5: str, target: Path) -> None:
     except OSError as error:
         raise DataError(
             f"cannot store {target}: {error.strerror}. Choose a folder that can be written "
-            f"with --data-root or NICE_ANOMALY_DATA."
+            f"with `data_root` or NICE_ANOMALY_DATA."
         ) from error
     raise DataError(
         f"{target} is not there and could not be downloaded:\n"
         + "\n".join(f"  {failure}" for failure in failures)
         + f"\nPut {target.name} (or {target.name}.gz) into {target.parent} by hand, or name "
-        f"another folder with --data-root or NICE_ANOMALY_DATA. 'make demo' needs no download."
+        f"another folder with `data_root` or NICE_ANOMALY_DATA. 'make demo' needs no download."
     )
 
 

@@ -69,7 +69,7 @@ class IdxSet:
                 unpacked.unlink(missing_ok=True)
                 raise DataError(
                     f"cannot unpack {local}: {error.strerror}. Unpack it by hand, or copy it "
-                    f"to a folder that can be written and name that with --data-root."
+                    f"to a folder that can be written and name that with `data_root`."
                 ) from error
             return
         mirror = os.environ.get("NICE_ANOMALY_MIRROR")

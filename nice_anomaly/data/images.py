@@ -82,7 +82,7 @@ def checked(form: ImageForm) -> ImageForm:
     if not 2 <= values <= MOST_DIMENSIONS:
         raise ConfigError(
             f"images of {form.height} × {form.width} × {form.channels} have {values:,} values; "
-            f"2 to {MOST_DIMENSIONS:,} can be learned. Choose another --size or --colour grey."
+            f"2 to {MOST_DIMENSIONS:,} can be learned. Choose another `size` or `colour='grey'`."
         )
     return form
 

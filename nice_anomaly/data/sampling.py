@@ -1,12 +1,11 @@
 """Sampling: at most so many rows of a table whose length nobody knows beforehand."""
 
-from pathlib import Path
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nice_anomaly.data.inputs import readable
+from nice_anomaly.data.names import row_of
 from nice_anomaly.data.tables import Chunk
 from nice_anomaly.data.tables.cells import Cells, words
 from nice_anomaly.errors import DataError
@@ -23,15 +22,15 @@ class Sample:
         self._most = most
         self._random = np.random.default_rng(seed)
         self._pieces: list[dict[str, Cells]] = []
-        self._origins: list[tuple[Path, NDArray[np.int64]]] = []
+        self._origins: list[tuple[str, NDArray[np.int64]]] = []
         self._draws: list[NDArray[np.float64]] = []
         self._left_out: dict[str, str] = {}
 
-    def add(self, chunk: Chunk, start: int, kept: NDArray[np.bool_]) -> None:
-        """Offer the ``kept`` rows of a piece whose first row is number ``start`` of its file."""
+    def add(self, chunk: Chunk, kept: NDArray[np.bool_]) -> None:
+        """Offer the ``kept`` rows ``[rows]`` of a piece."""
         self._pieces.append({name: cells[kept] for name, cells in chunk.columns.items()})
         self._left_out |= chunk.unusable
-        self._origins.append((chunk.file, start + np.flatnonzero(kept)))
+        self._origins.append((chunk.name, chunk.start + np.flatnonzero(kept)))
         self._draws.append(self._random.random(int(kept.sum())))
         if sum(map(len, self._draws)) > 2 * self._most:
             self._prune()
@@ -59,9 +58,9 @@ class Sample:
 
     def origin(self, row: int) -> str:
         """The file that a chosen row comes from, and its number there, in words."""
-        for file, rows in self._origins:
+        for name, rows in self._origins:
             if row < len(rows):
-                return row_of(file, int(rows[row]))
+                return row_of(name, int(rows[row]))
             row -= len(rows)
         raise IndexError(row)
 
@@ -74,8 +73,8 @@ class Sample:
             stay = own < limit
             self._draws[i] = own[stay]
             self._pieces[i] = {name: cells[stay] for name, cells in self._pieces[i].items()}
-            file, rows = self._origins[i]
-            self._origins[i] = file, rows[stay]
+            name, rows = self._origins[i]
+            self._origins[i] = name, rows[stay]
 
 
 def _joined(cells: list[Cells]) -> Cells:
@@ -83,12 +82,3 @@ def _joined(cells: list[Cells]) -> Cells:
     if len({piece.dtype.kind for piece in cells}) > 1:
         cells = [words(piece) for piece in cells]
     return cast(Cells, np.concatenate(cells))
-
-
-def row_of(file: Path, number: int) -> str:
-    """A row in words, as errors name it.
-
-    >>> row_of(Path("rows.csv"), 41)
-    'rows.csv, row 41 (the first is 0)'
-    """
-    return f"{readable(file)}, row {number} (the first is 0)"

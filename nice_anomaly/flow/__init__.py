@@ -1,6 +1,6 @@
-"""Flow: the mathematics. Pure torch; knows no paths, no settings, no printing."""
+"""Flow: the mathematics of NICE. Pure torch; knows no paths, no settings, no printing."""
 
 from nice_anomaly.flow.mixture import MixturePrior
-from nice_anomaly.flow.nice import PRIORS, Architecture, Flow, PriorName
+from nice_anomaly.flow.nice import PRIORS, Architecture, Flow
 
-__all__ = ["PRIORS", "Architecture", "Flow", "MixturePrior", "PriorName"]
+__all__ = ["PRIORS", "Architecture", "Flow", "MixturePrior"]

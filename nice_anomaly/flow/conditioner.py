@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-Activation = Literal["relu", "silu"]
+from nice_anomaly.vocabulary import Activation
+
 ACTIVATIONS: dict[Activation, Callable[..., Tensor]] = {
     "relu": functional.relu,
     "silu": functional.silu,

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nice_anomaly.flow.conditioner import Activation, Conditioner
+from nice_anomaly.flow.conditioner import Conditioner
+from nice_anomaly.vocabulary import Activation
 
 
 class AdditiveCouplings(nn.Module):

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-WEIGHT_OF_ONE = 10.0  # samples that a component's spread of 1 counts as before it sees any
+PRIOR_SAMPLES = 10.0  # weight, in samples, of the prior that pulls component variances to 1
 
 
 class MixturePrior(nn.Module):
@@ -48,10 +48,10 @@ class MixturePrior(nn.Module):
 
     @torch.no_grad()
     def initialise(self, h: Tensor, labels: Tensor) -> None:
-        """Start from a clustering of ``h`` ``[n, d]``: ``labels`` ``[n]`` name its component.
+        """Start from a clustering of ``h`` ``[n, d]``; ``labels`` ``[n]`` name the components.
 
-        A spread is drawn towards 1 as if some more samples had it, so that a small cluster does
-        not start as a spike.
+        Means, variances and weights of component k are those of its cluster, with the variances
+        pulled towards 1 by ``PRIOR_SAMPLES``, so that a small cluster does not start as a spike.
         """
         for k in range(len(self.log_weights)):
             own = h[labels == k]
@@ -59,6 +59,6 @@ class MixturePrior(nn.Module):
                 continue
             self.means[k] = own.mean(dim=0)
             squares = (own - self.means[k]).square().sum(dim=0)
-            variance = (squares + WEIGHT_OF_ONE) / (len(own) + WEIGHT_OF_ONE)
+            variance = (squares + PRIOR_SAMPLES) / (len(own) + PRIOR_SAMPLES)
             self.log_scales[k] = variance.log() / 2
             self.log_weights[k] = math.log(len(own) / len(h))

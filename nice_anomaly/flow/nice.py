@@ -1,21 +1,21 @@
 """NICE: whitening, additive couplings, diagonal scaling and a factorised prior."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from nice_anomaly.flow.conditioner import Activation
+from nice_anomaly.density import Density, Split
 from nice_anomaly.flow.coupling import AdditiveCouplings
 from nice_anomaly.flow.mixture import MixturePrior
 from nice_anomaly.flow.prior import GaussianPrior, LogisticPrior, Prior, StudentPrior
 from nice_anomaly.flow.scaling import Scaling
 from nice_anomaly.flow.whitening import Whitening
+from nice_anomaly.vocabulary import Activation, PriorName
 
-PriorName = Literal["logistic", "gaussian", "student", "mixture"]
 PRIORS: dict[PriorName, Callable[[int, int], Prior | MixturePrior]] = {
     "logistic": lambda _, __: LogisticPrior(),
     "gaussian": lambda _, __: GaussianPrior(),
@@ -38,6 +38,13 @@ class Architecture:
     prior: PriorName
     activation: Activation = "relu"
     components: int = 1
+    kind: ClassVar[str] = "nice"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.couplings} additive couplings of {self.layers} × {self.width} "
+            f"{self.activation}, {self.prior} prior"
+        )
 
     @property
     def largest_matrix(self) -> int:
@@ -45,7 +52,7 @@ class Architecture:
         return max(self.dimensions**2, self.dimensions * self.width // 2, self.width**2)
 
 
-class Flow(nn.Module):
+class Flow(Density):
     """A bijection x → h with an exact density (Dinh et al. 2014, "NICE", equation 3).
 
     log p_X(x) = log p_H(h) + log|det dh/dx|, with h = scaling(couplings(whitening(x))).
@@ -57,6 +64,8 @@ class Flow(nn.Module):
     >>> round(flow.log_prob(torch.zeros(1, 2)).item(), 4)  # -ln 2π: still the identity
     -1.8379
     """
+
+    architecture: Architecture
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -73,10 +82,10 @@ class Flow(nn.Module):
         self.scaling = Scaling(d)
         self.prior = PRIORS[architecture.prior](d, architecture.components)
 
-    @property
-    def parameter_count(self) -> int:
-        """How many numbers training adjusts."""
-        return sum(p.numel() for p in self.parameters())
+    def parameter_groups(self) -> tuple[Iterable[nn.Parameter], Iterable[nn.Parameter]]:
+        """The couplings' networks; scale and prior."""
+        heads = [*self.scaling.parameters(), *self.prior.parameters()]
+        return list(self.couplings.parameters()), heads
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x → (h, log|det dh/dx|), layer after layer."""
@@ -100,6 +109,20 @@ class Flow(nn.Module):
         terms: Tensor = self.prior.log_prob(h)
         total: Tensor = terms.sum(dim=1, dtype=torch.float64) + log_det
         return total
+
+    @property
+    def splits(self) -> bool:
+        """A mixture ties the latents together; every other prior has a term for each."""
+        return not isinstance(self.prior, MixturePrior)
+
+    def split(self, x: Tensor) -> Split:
+        """The log-determinant does not depend on x, so log p(x) = Σ log p(h_i) + constant."""
+        z, first = self.whitening(x)
+        y, second = self.couplings(z)
+        h, third = self.scaling(y)
+        terms = self.prior.log_prob(h)
+        total = terms.sum(dim=1, dtype=torch.float64) + (first + second + third)
+        return Split(total, terms, z)
 
     @torch.no_grad()
     def sample(self, n: int, *, seed: int, temperature: float = 1.0) -> Tensor:

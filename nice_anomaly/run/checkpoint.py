@@ -5,19 +5,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 import safetensors.torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from nice_anomaly.errors import ArtifactError
 from nice_anomaly.files import write
-from nice_anomaly.run.stored import damaged, read_tensors
-from nice_anomaly.train import Checkpoint, EpochSummary
+from nice_anomaly.run.stored import DAMAGE, damaged, read_tensors
+from nice_anomaly.training import Checkpoint, EpochSummary
 
 CHECKPOINT = "checkpoint.safetensors"
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write all that ``--resume`` needs.
+    """Write all that going on with the training needs.
 
     Raises:
         ArtifactError: the folder cannot be written.
@@ -42,10 +41,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not (path / CHECKPOINT).is_file():
         raise ArtifactError(
             f"there is nothing to resume in {path} (no {CHECKPOINT}): its training is finished "
-            f"or never began. Start one with 'nice-anomaly train'."
+            f"or never began. Start one with `learn()`."
         )
     try:
-        tensors, metadata = read_tensors(path / CHECKPOINT)
+        tensors, metadata = read_tensors((path / CHECKPOINT).read_bytes())
         parts: dict[str, dict[str, Tensor]] = {"weights": {}, "best": {}, "optimizer": {}}
         generator = tensors.pop("generator")
         for key, tensor in tensors.items():
@@ -57,7 +56,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             generator=generator,
             **parts,
         )
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+    except DAMAGE as error:
         raise damaged(path, f"{CHECKPOINT} cannot be read") from error
 
 

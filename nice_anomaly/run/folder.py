@@ -1,66 +1,119 @@
-"""Folder: a trained flow with its preprocessing and manifest, saved and verified.
+"""Folder: a trained model with its preprocessing and manifest, saved and verified.
 
 The weights go to a new file first, named by their fingerprint; writing the manifest is the
 switch, so a full disk or a crash leaves the previous run whole.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import safetensors.torch
-from safetensors import SafetensorError
 from torch import Tensor
 
+from nice_anomaly.density import Density
+from nice_anomaly.errors import ArtifactError, ConfigError
 from nice_anomaly.files import write
-from nice_anomaly.flow import Flow
+from nice_anomaly.models import rebuilt
 from nice_anomaly.preprocess import Preprocess
-from nice_anomaly.run.manifest import MANIFEST, Manifest, load_manifest, save_manifest
-from nice_anomaly.run.stored import damaged
+from nice_anomaly.run.manifest import MANIFEST, Manifest, as_json, load_manifest, parse_manifest
+from nice_anomaly.run.stored import DAMAGE, damaged, read_tensors
+from nice_anomaly.runtime import choose_device, choose_precision
+from nice_anomaly.scores import Scorer
 
 PREFIX = "preprocess."
 SEEN = "seen"
 
 
 @dataclass(frozen=True)
-class Run:
-    """A trained flow with all that is needed to use it; ``path`` is its folder.
+class Trained:
+    """A trained model with all that is needed to use it, wherever it is kept.
 
-    ``seen`` has a hash of every sample that training or early stopping has used.
+    ``seen`` holds, sorted, a hash of every sample that training or early stopping has used.
     """
 
-    path: Path
     manifest: Manifest
-    flow: Flow
+    model: Density
     preprocess: Preprocess
     seen: Tensor
 
+    def scorer(self, device: str = "auto", *, noise_seed: int | None = None) -> Scorer:
+        """What scores raw samples with this run's weights; see ``Scorer``.
 
-def save_run(
-    path: Path,
-    manifest: Manifest,
-    weights: dict[str, Tensor],
-    preprocess: Preprocess,
-    seen: Tensor,
-) -> None:
-    """Write a run; its manifest gets the fingerprint of the weights. Old weights go last.
+        Raises:
+            ConfigError: no such device.
+        """
+        target, data = choose_device(device), self.manifest.data
+        return Scorer(
+            self.model.to(target),
+            self.preprocess.to(target),
+            choose_precision(self.manifest.settings.train.precision, target),
+            self.manifest.fingerprint,
+            data.layout.shape if data.layout.kind == "image" else None,
+            noise_seed=noise_seed,
+        )
+
+    @classmethod
+    def of(
+        cls,
+        manifest: Manifest,
+        weights: Mapping[str, Tensor],
+        preprocess: Preprocess,
+        seen: Tensor,
+    ) -> "Trained":
+        """From the weights of a training; the manifest gets their fingerprint."""
+        content = _content(weights, preprocess, seen)
+        manifest = replace(manifest, fingerprint=hashlib.sha256(content).hexdigest())
+        return _opened(manifest, content, "in memory")
+
+
+def packed(trained: Trained) -> dict[str, bytes]:
+    """The files of a run by name, the manifest last; ``unpacked`` is the way back."""
+    content = _content(trained.model.state_dict(), trained.preprocess, trained.seen)
+    return {trained.manifest.weights_file: content, MANIFEST: as_json(trained.manifest)}
+
+
+def unpacked(files: Mapping[str, bytes], where: str) -> Trained:
+    """A run from its files; ``where`` names it in errors.
+
+    Raises:
+        ArtifactError: files are missing, damaged, or written by a newer version.
+    """
+    manifest = parse_manifest(files[MANIFEST], where)
+    return _opened(manifest, files.get(manifest.weights_file, b""), where)
+
+
+def refuse_taken(path: Path, *, overwrite: bool) -> None:
+    """Refuse a place for a new run that holds another one, unless to ``overwrite`` it.
+
+    Raises:
+        ConfigError: it holds a run.
+        ArtifactError: it is a file.
+    """
+    if path.exists() and not path.is_dir():
+        raise ArtifactError(f"{path} is a file: name a folder with `run`.")
+    if (path / MANIFEST).exists() and not overwrite:
+        raise ConfigError(
+            f"{path} already holds a run. Give `overwrite=True` to replace it, `resume=True` to go "
+            f"on with an interrupted one, or another folder with `run`."
+        )
+
+
+def save_run(path: Path, trained: Trained) -> None:
+    """Write a run. Weights of an earlier one go last.
 
     Raises:
         ArtifactError: the folder cannot be written; what was there before is still whole.
     """
-    tensors = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
-    tensors |= {PREFIX + name: tensor for name, tensor in preprocess.tensors()}
-    tensors[SEEN] = seen
-    content = safetensors.torch.save(tensors)
-    manifest = replace(manifest, fingerprint=hashlib.sha256(content).hexdigest())
-    write(path / manifest.weights_file, content)
-    save_manifest(path, manifest)
+    for name, content in packed(trained).items():
+        write(path / name, content)
     for old in path.glob("weights-*.safetensors"):
-        if old.name != manifest.weights_file:
+        if old.name != trained.manifest.weights_file:
             old.unlink(missing_ok=True)
 
 
-def load_run(path: Path) -> Run:
+def load_run(path: Path) -> Trained:
     """Read a run and verify that weights and manifest belong together.
 
     Raises:
@@ -72,16 +125,27 @@ def load_run(path: Path) -> Run:
         content = file.read_bytes()
     except OSError as error:
         raise damaged(path, f"{file.name} cannot be read ({error.strerror})") from error
+    return _opened(manifest, content, str(path))
+
+
+def _content(weights: Mapping[str, Tensor], preprocess: Preprocess, seen: Tensor) -> bytes:
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
+    tensors |= {PREFIX + name: tensor.cpu() for name, tensor in preprocess.tensors()}
+    tensors[SEEN] = seen
+    content: bytes = safetensors.torch.save(tensors)
+    return content
+
+
+def _opened(manifest: Manifest, content: bytes, where: str) -> Trained:
+    file = manifest.weights_file
     if hashlib.sha256(content).hexdigest() != manifest.fingerprint:
-        raise damaged(path, f"{file.name} is not the file that {MANIFEST} describes")
-    flow = Flow(manifest.architecture)
+        raise damaged(where, f"{file} is not the file that {MANIFEST} describes")
     try:
-        tensors = safetensors.torch.load(content)
+        tensors, _ = read_tensors(content)
         names = [name for name in tensors if name.startswith(PREFIX)]
-        stored = {name.removeprefix(PREFIX): tensors.pop(name) for name in names}
+        preprocess = Preprocess(**{name.removeprefix(PREFIX): tensors.pop(name) for name in names})
         seen = tensors.pop(SEEN)
-        flow.load_state_dict(tensors, assign=True)
-        preprocess = Preprocess(**stored)
-    except (SafetensorError, RuntimeError, TypeError, KeyError) as error:
-        raise damaged(path, f"{file.name} does not fit the architecture") from error
-    return Run(path, manifest, flow, preprocess, seen)
+        model = rebuilt(manifest.architecture, tensors)
+    except DAMAGE as error:
+        raise damaged(where, f"{file} does not fit the architecture") from error
+    return Trained(manifest, model, preprocess, seen)

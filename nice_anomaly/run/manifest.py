@@ -3,17 +3,24 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from nice_anomaly.config import Settings, validate
-from nice_anomaly.data import Column, ImageForm, Layout, Reading
+from pydantic import PlainValidator, TypeAdapter, ValidationError
+
+from nice_anomaly import models
+from nice_anomaly.config import Settings
+from nice_anomaly.data import BuiltIn, InMemory, Layout, Own, Reading, Source
+from nice_anomaly.data.reading import restored, stored
+from nice_anomaly.density import Shape
 from nice_anomaly.errors import ArtifactError
-from nice_anomaly.files import write
-from nice_anomaly.flow import Architecture
 from nice_anomaly.run.stored import FORMAT, damaged
-from nice_anomaly.train import EpochSummary
+from nice_anomaly.training import EpochSummary
 
 MANIFEST = "run.json"
+
+
+def _reading(entry: Any) -> Reading | None:
+    return None if entry is None else restored(entry)
 
 
 @dataclass(frozen=True)
@@ -21,7 +28,7 @@ class DataRecord:
     """Which data the run learned from: enough to find the same held-out samples again.
 
     ``repeated`` of the ``calibration`` samples have a twin among those that were learned from.
-    ``inputs`` and ``reading`` are those of a user's own data.
+    ``inputs`` and ``reading`` are those of a user's own data, ``inputs`` none for data in memory.
     """
 
     name: str
@@ -33,7 +40,14 @@ class DataRecord:
     fingerprint: str
     repeated: int = 0
     inputs: tuple[str, ...] = ()
-    reading: Reading | None = None
+    reading: Annotated[Reading | None, PlainValidator(_reading)] = None
+
+    @property
+    def source(self) -> Source:
+        """Where the data came from."""
+        if self.reading is None:
+            return BuiltIn(self.name)
+        return Own(self.inputs, self.reading) if self.inputs else InMemory(self.reading)
 
 
 @dataclass(frozen=True)
@@ -44,7 +58,7 @@ class Manifest:
     versions: dict[str, str]
     settings: Settings
     data: DataRecord
-    architecture: Architecture
+    architecture: Annotated[Shape, PlainValidator(models.restored)]
     finished: bool
     precision: str
     best_epoch: int
@@ -56,15 +70,30 @@ class Manifest:
         """The name of the weights file: new weights never overwrite old ones."""
         return f"weights-{self.fingerprint[:12]}.safetensors"
 
+    @property
+    def seconds(self) -> float:
+        """Time spent in training and its evaluations."""
+        return sum(epoch.seconds for epoch in self.history)
 
-def save_manifest(path: Path, manifest: Manifest) -> None:
-    """Write ``run.json``: from then on the folder is the run that it describes.
+    def record(self) -> dict[str, Any]:
+        """Everything as plain values, as ``run.json`` has it."""
+        reading = self.data.reading
+        return {
+            **vars(self),
+            "settings": self.settings.model_dump(),
+            "data": {
+                **vars(self.data),
+                "layout": asdict(self.data.layout),
+                "reading": None if reading is None else stored(reading),
+            },
+            "architecture": models.stored(self.architecture),
+            "history": [asdict(epoch) for epoch in self.history],
+        }
 
-    Raises:
-        ArtifactError: the folder cannot be written.
-    """
-    document = {"format": FORMAT, **asdict(manifest), "settings": manifest.settings.model_dump()}
-    write(path / MANIFEST, (json.dumps(document, indent=2) + "\n").encode())
+
+def as_json(manifest: Manifest) -> bytes:
+    """The content of ``run.json``."""
+    return (json.dumps({"format": FORMAT, **manifest.record()}, indent=2) + "\n").encode()
 
 
 def load_manifest(path: Path) -> Manifest:
@@ -75,45 +104,38 @@ def load_manifest(path: Path) -> Manifest:
     """
     if not (path / MANIFEST).is_file():
         raise ArtifactError(
-            f"there is no run in {path} (no {MANIFEST}). Train one with 'nice-anomaly train "
-            f"--run {path}', or name another folder with --run."
+            f"there is no run in {path} (no {MANIFEST}). Train one with `learn(run='{path}')`, or "
+            f"name another folder with `run`."
         )
     try:
-        document: dict[str, Any] = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        content = (path / MANIFEST).read_bytes()
+    except OSError as error:
+        raise damaged(path, f"{MANIFEST} cannot be read ({error.strerror})") from error
+    return parse_manifest(content, str(path))
+
+
+def parse_manifest(content: bytes, where: str) -> Manifest:
+    """The manifest that ``run.json`` says; every entry's type is checked.
+
+    Raises:
+        ArtifactError: damaged, or written by a newer version.
+    """
+    try:
+        document: dict[str, Any] = json.loads(content)
         written = int(document.pop("format"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise damaged(path, f"{MANIFEST} is not readable JSON") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise damaged(where, f"{MANIFEST} is not readable JSON") from error
     if written > FORMAT:
         raise ArtifactError(
-            f"{path} was written by a newer version of nice-anomaly (format {written}, this one "
+            f"{where} was written by a newer version of nice-anomaly (format {written}, this one "
             f"reads {FORMAT}): upgrade with 'pip install --upgrade nice-anomaly'."
         )
     try:
-        return Manifest(
-            **{
-                **document,
-                "settings": validate(document["settings"], f"{path / MANIFEST}: settings"),
-                "data": _data_record(document["data"]),
-                "architecture": Architecture(**document["architecture"]),
-                "history": tuple(EpochSummary(**entry) for entry in document["history"]),
-            }
-        )
+        text = json.dumps(document)
+        return TypeAdapter(Manifest).validate_json(text, strict=True, extra="forbid")
+    except ValidationError as error:
+        places = (".".join(map(str, fault["loc"])) for fault in error.errors())
+        what = ", ".join(dict.fromkeys(places))
+        raise damaged(where, f"{MANIFEST} lacks or has unknown entries: {what}") from error
     except (KeyError, TypeError, AttributeError) as error:
-        raise damaged(path, f"{MANIFEST} lacks or has unknown entries") from error
-
-
-def _data_record(entry: dict[str, Any]) -> DataRecord:
-    layout = Layout(**{**entry["layout"], "shape": tuple(entry["layout"]["shape"])})
-    reading = None if entry["reading"] is None else _reading(entry["reading"])
-    inputs = tuple(entry["inputs"])
-    return DataRecord(**{**entry, "layout": layout, "inputs": inputs, "reading": reading})
-
-
-def _reading(entry: dict[str, Any]) -> Reading:
-    columns = tuple(
-        Column(**{**column, "categories": tuple(column["categories"])})
-        for column in entry["columns"]
-    )
-    form = None if entry["form"] is None else ImageForm(**entry["form"])
-    values = tuple(entry["anomaly_values"])
-    return Reading(**{**entry, "form": form, "columns": columns, "anomaly_values": values})
+        raise damaged(where, f"{MANIFEST} lacks or has unknown entries") from error

@@ -1,25 +1,32 @@
-"""What all files of a run folder share: the format number, reading, the error."""
+"""What all files of a run folder share: the format number, reading tensors, the error."""
 
-from pathlib import Path
+import json
+from typing import Any
 
-from safetensors import safe_open
+import safetensors.torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from nice_anomaly.errors import ArtifactError
 
 FORMAT = 1  # of everything in a run folder; a reader refuses a larger number
+DAMAGE = (SafetensorError, RuntimeError, OSError, KeyError, TypeError, ValueError)
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors and the metadata of a safetensors file."""
-    with safe_open(path, framework="pt") as file:
-        names = file.keys()
-        return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+def read_tensors(content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the metadata in the content of a safetensors file.
+
+    Raises:
+        SafetensorError, ValueError: it is none.
+    """
+    tensors = safetensors.torch.load(content)
+    header: dict[str, Any] = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return tensors, header.get("__metadata__", {})
 
 
-def damaged(path: Path, reason: str) -> ArtifactError:
-    """The error for a run folder whose content contradicts itself."""
+def damaged(where: object, reason: str) -> ArtifactError:
+    """The error for a run whose content contradicts itself."""
     return ArtifactError(
-        f"the run {path} is damaged: {reason}. Restore it from a copy, or train again with "
-        f"'nice-anomaly train --run {path} --overwrite'."
+        f"the run {where} is damaged: {reason}. Restore it from a copy, or train again with "
+        f"`learn(run='{where}', overwrite=True)`."
     )

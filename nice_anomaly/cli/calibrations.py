@@ -1,0 +1,168 @@
+"""Calibrations: what one is and promises, as JSON and for people."""
+
+from dataclasses import replace
+from typing import Any
+
+from nice_anomaly.cli import render
+from nice_anomaly.metrics import Rate
+from nice_anomaly.thresholds import Calibration, Group, Sigma
+from nice_anomaly.thresholds.ranks import true_rate
+from nice_anomaly.vocabulary import ScoreName
+from nice_anomaly.words import finite, percent, rate
+
+SCORES: dict[ScoreName, str] = {
+    "likelihood": "log-likelihood",
+    "latents": "latents: bands of the log-likelihood, code length",
+    "input": "input: bands of energy, code length, roughness, extent",
+    "auto": "auto: how usual latents, input, code length and extent are",
+}
+MOST_GROUPS = 40  # on the screen; --json has them all
+
+
+def record(calibration: Calibration) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    every = calibration.overall
+    usual = _three_sigma(calibration)
+    mean, interval = true_rate(every.n, every.bounds.left_out)
+    rule = calibration.rule
+    return {
+        "rule": rule.name,
+        "tail": calibration.tail,
+        "threshold": finite(calibration.threshold),
+        "ceiling": finite(calibration.ceiling),
+        "n": calibration.n,
+        "mean": finite(every.mean),
+        "std": finite(every.std),
+        "claimed_rate": rule.claimed_rate,
+        "confidence": rule.confidence,
+        "k": calibration.k,
+        "alpha": getattr(rule, "alpha", None),
+        "source": calibration.source,
+        "score": calibration.origin.score,
+        "fingerprint": calibration.origin.weights,
+        "nominal_rate": rule.nominal_rate(calibration.tail),
+        **_measured(every),
+        "expected_rate": mean if every.bounds.left_out else None,
+        "expected_interval": list(interval) if every.bounds.left_out else None,
+        "three_sigma": None
+        if usual is None
+        else {
+            "threshold": usual.bounds.low,
+            "nominal_rate": Sigma(3.0).nominal_rate("low"),
+            **_measured(usual),
+        },
+        "group_column": calibration.group_column,
+        "groups_without_promise": list(calibration.without_promise),
+        "groups": [
+            {
+                "name": group.name,
+                "members": list(group.members),
+                "n": group.n,
+                "threshold": finite(group.bounds.low),
+                "ceiling": finite(group.bounds.high),
+                **_measured(group),
+            }
+            for group in calibration.groups
+        ],
+    }
+
+
+def _measured(group: Group) -> dict[str, Any]:
+    """The share of the calibration samples themselves that would be flagged."""
+    measured = Rate(group.flagged, group.n)
+    return {"measured_rate": measured.value, "measured_interval": list(measured.interval)}
+
+
+def line(calibration: Calibration, group: Group | None = None) -> str:
+    """Where the line is, or the two lines, of all or of one group."""
+    bounds = (group or calibration.overall).bounds
+    if bounds.low == float("-inf"):
+        return "none: nothing is improbable enough"
+    high = "" if calibration.tail == "low" else f" to {bounds.high:,.2f}"
+    return f"{bounds.low:,.2f}{high}{calibration.unit}"
+
+
+def show(calibration: Calibration, title: str, follow: str) -> None:
+    """The same for people; ``follow`` is the command to go on with."""
+    every, unit, where = calibration.overall, calibration.unit, line(calibration)
+    facts = [
+        ("rule", calibration.title),
+        ("promises", calibration.claim),
+        ("assumes", calibration.assumption),
+        (
+            "fresh normals" if calibration.fresh else "held-out normals",
+            f"{calibration.n:,} of {calibration.source}",
+        ),
+        ("score", SCORES[calibration.origin.score]),
+        ("their scores", f"mean {every.mean:,.2f}, σ {every.std:,.2f}{unit}"),
+    ]
+    if calibration.groups:
+        facts.append(("threshold", f"by group, see below; {where} for a sample without one"))
+    else:
+        facts += [("threshold", where), *_false_alarms(calibration)]
+    usual = _three_sigma(calibration)
+    if usual is not None:
+        below = f"{usual.bounds.low:,.2f}{unit}, {_rate(usual)} of these"
+        facts.append(("mean - 3σ instead", below))
+    render.show_facts(title, [*facts, ("next", follow)])
+    if calibration.groups:
+        show_groups(calibration)
+
+
+def _false_alarms(calibration: Calibration) -> list[tuple[str, str]]:
+    """The rate as far as these scores tell it."""
+    every = calibration.overall
+    if every.bounds.left_out:
+        measured = f"{every.flagged:,} of these {every.n:,}, by construction"
+        return [
+            ("false alarms, measured", measured),
+            ("false alarms, expected", f"{_rate(every)}, 95 % of cases in brackets"),
+        ]
+    facts = [("false alarms, measured", f"{_rate(every)} on these")]
+    nominal = calibration.rule.nominal_rate(calibration.tail)
+    if nominal is not None:
+        facts.append(("false alarms, nominal", f"{percent(nominal)} if scores were normal"))
+    return facts
+
+
+def _rate(group: Group) -> str:
+    """The false-alarm rate with its 95 % interval: by the law of ranks, or else as measured."""
+    if group.bounds.left_out:
+        return rate(*true_rate(group.n, group.bounds.left_out))
+    measured = Rate(group.flagged, group.n)
+    return rate(measured.value, measured.interval)
+
+
+def show_groups(calibration: Calibration) -> None:
+    """A line a group; which were merged, and which stay without a promise."""
+    lines = [
+        [group.name, f"{group.n:,}", line(calibration, group), _rate(group)]
+        for group in calibration.groups[:MOST_GROUPS]
+    ]
+    render.show_table(
+        f"by {calibration.group_column}",
+        ["group", "normals", "threshold", "false alarms, 95 %"],
+        lines,
+    )
+    more = len(calibration.groups) - MOST_GROUPS
+    if more > 0:
+        render.say(f"and {more:,} more groups")
+    for group in calibration.groups:
+        if len(group.members) > 1:
+            render.say(
+                f"too small for a threshold of their own, merged: {', '.join(group.members[:12])}"
+            )
+    if calibration.without_promise:
+        render.say(
+            f"too small, even together; they have the threshold of all and no promise of their "
+            f"own: {', '.join(calibration.without_promise[:12])}"
+        )
+
+
+def _three_sigma(calibration: Calibration) -> Group | None:
+    """What mean - 3σ would be on the same scores; None if that is the rule, or scores are -∞."""
+    every = calibration.overall
+    same = calibration.rule == Sigma(3.0) and calibration.tail == "low"
+    if same or every.n < 2 or not every.std < float("inf"):
+        return None
+    return replace(every, bounds=Sigma(3.0).bounds(every.scores, "low"))

@@ -1,0 +1,96 @@
+"""Detections: what was found, for people."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from nice_anomaly.cli import calibrations, render
+from nice_anomaly.evaluation.summary import Summary
+from nice_anomaly.thresholds import Calibration
+from nice_anomaly.words import percent, rate
+
+MOST_GROUPS = 40  # on the screen; --json has them all
+MEANING = {"type I": "normal but flagged", "type II": "anomalous but passed"}
+Facts = Iterator[tuple[str, str]]
+
+
+def show(found: dict[str, Any], calibration: Calibration, summary: Summary) -> None:
+    """The record of a summary, for people."""
+    facts = [*_counts(found, calibration, summary.median), *_errors(found)]
+    render.show_facts(f"detected: {found['source']} against {found['run']}", facts)
+    if "groups" in found:
+        _show_groups(found["groups"], calibration.group_column or "")
+    if summary.least:
+        digits = 1 if calibration.unit else 2
+        render.show_table(
+            f"the {len(summary.least)} least probable",
+            ["id", "score", "p-value", "flagged", "what is odd"],
+            [
+                [
+                    least.id,
+                    f"{least.score:,.{digits}f}",
+                    f"{least.p_value:.4f}",
+                    "yes" if least.flagged else "no",
+                    _short(least.note),
+                ]
+                for least in summary.least
+            ],
+            words=(0, 3, 4),
+        )
+
+
+def _counts(found: dict[str, Any], calibration: Calibration, median: float) -> Facts:
+    """How many were flagged, by what, and what that promises."""
+    n, fdr = found["n"], found.get("fdr")
+    yield "samples", f"{n:,}"
+    yield "flagged", f"{found['flagged']:,} ({percent(found['flagged_rate'])})"
+    line = "by group" if "groups" in found else calibrations.line(calibration)
+    if fdr is None:
+        yield "threshold", f"{line}, {calibration.title}"
+    else:
+        yield "threshold", f"{line}, false discovery rate {percent(fdr)}, {found['rule'].upper()}"
+        yield "promises", f"at most {percent(fdr)} of the flagged are false alarms, on average"
+    if fdr is None and calibration.rule.claimed_rate is not None:
+        yield "promises", calibration.claim
+    if found.get("without_promise"):
+        unknown = f"{found['without_promise']:,} samples, of no group that was calibrated"
+        yield "without a promise", unknown
+    yield "median score", f"{median:,.2f}{calibration.unit}"
+    if found["unreadable"]:
+        yield "unreadable", f"{found['unreadable']:,}, without a verdict"
+
+
+def _errors(found: dict[str, Any]) -> Facts:
+    """What the truth allows to count."""
+    if "error_kind" in found:
+        kind = found["error_kind"]
+        yield f"{kind}, {MEANING[kind]}", f"{found['errors']:,} of {found['n']:,}"
+        yield "error rate, 95 % interval", rate(found["error_rate"], found["interval"])
+    for key, label in (("type_i", "type I, normal but flagged"), ("type_ii", "type II, passed")):
+        if key in found:
+            yield label, rate(found[key], found[f"{key}_interval"])
+    if "auroc" in found:
+        yield "AUROC, AUPRC", f"{found['auroc']:.4f}, {found['auprc']:.4f}"
+        yield "false alarms at 95 % found", percent(found["fpr_at_95_tpr"])
+
+
+def _show_groups(groups: list[dict[str, Any]], column: str) -> None:
+    lines = [
+        [
+            group["name"],
+            f"{group['n']:,}",
+            f"{group['flagged']:,}",
+            rate(group["flagged_rate"], group["interval"]),
+        ]
+        for group in groups[:MOST_GROUPS]
+    ]
+    header = ["group", "samples", "flagged", "rate, 95 % interval"]
+    render.show_table(f"by {column}", header, lines)
+    if len(groups) > MOST_GROUPS:
+        render.say(f"and {len(groups) - MOST_GROUPS:,} more groups; --json has all")
+
+
+def _short(note: str, most: int = 2) -> str:
+    """The first few remarks of a row; the output file has them all."""
+    remarks = note.split("; ")
+    more = [f"{len(remarks) - most} more"] if len(remarks) > most else []
+    return "; ".join(remarks[:most] + more)

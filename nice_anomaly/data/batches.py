@@ -1,0 +1,200 @@
+"""Batches: everything in an input, a few samples at a time, in order.
+
+Every sample of the input is in a batch: one that cannot be read keeps its place and its reason.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nice_anomaly.data import images
+from nice_anomaly.data.arrays import Arrays
+from nice_anomaly.data.find import Inputs
+from nice_anomaly.data.labels import Truth, column_for, truth_of
+from nice_anomaly.data.names import readable
+from nice_anomaly.data.reading import ImageReading, Reading, TableReading
+from nice_anomaly.data.tables import Chunk, Frame, column_names, encode, open_tables
+from nice_anomaly.data.tables.cells import words
+from nice_anomaly.errors import DataError
+
+ROWS = 8_192  # of a table at a time
+IMAGES = 512  # image files at a time
+BY_POSITION = re.compile(r"x[0-9]+")  # the columns of an array
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Consecutive samples: ``values`` ``[m, d]`` in input order, whatever could be read or not.
+
+    ``faults`` says which cannot be read and why, ``notes`` what is odd about others, both by
+    place in the batch. ``truth`` is there where the input has labels, ``groups`` ``[m]`` where
+    the reading asks for them; None is a sample that belongs nowhere.
+    """
+
+    ids: list[str]
+    values: NDArray[np.uint8] | NDArray[np.float64]
+    faults: dict[int, str] = field(default_factory=dict)
+    notes: dict[int, str] = field(default_factory=dict)
+    truth: Truth | None = None
+    groups: list[str | None] | None = None
+
+    @property
+    def good(self) -> NDArray[np.bool_]:
+        """Which samples could be read, ``[m]``."""
+        good = np.ones(len(self.ids), dtype=bool)
+        good[list(self.faults)] = False
+        return good
+
+
+def batches(inputs: Inputs, reading: Reading) -> Iterator[Batch]:
+    """Everything in the input, a batch at a time, read as ``reading`` says.
+
+    Raises:
+        DataError: a file that is no table at all, a missing column, the wrong kind, or the index
+            of a frame that names rows twice.
+    """
+    refuse_other_kind(inputs, reading)
+    if isinstance(reading, TableReading):
+        _check_frames_and_arrays(inputs, reading)
+    return _guarded(inputs, reading)
+
+
+def refuse_other_kind(inputs: Inputs, reading: Reading) -> None:
+    """Raises DataError for images where a table was learned, or the other way round."""
+    if reading.kind != inputs.kind:
+        learned, given = (
+            "images" if kind == "image" else "a table" for kind in (reading.kind, inputs.kind)
+        )
+        raise DataError(f"{inputs.name} holds {given}, but the run has learned {learned}.")
+
+
+def refuse_unreadable(faults: dict[int, str], where: Callable[[int], str]) -> None:
+    """An error that names the first sample that cannot be read; ``where`` says which it is.
+
+    Raises:
+        DataError: there is one.
+    """
+    if not faults:
+        return
+    row, reason = next(iter(faults.items()))
+    more = f" So are {len(faults) - 1} more." if len(faults) > 1 else ""
+    raise DataError(
+        f"{where(row)}: {reason}.{more} Repair or remove what cannot be read, or leave it out "
+        f"with `skip_unreadable=True`."
+    )
+
+
+def _guarded(inputs: Inputs, reading: Reading) -> Iterator[Batch]:
+    try:
+        if isinstance(reading, TableReading):
+            many = len(inputs.parts) > 1
+            for chunk in open_tables(inputs.parts, ROWS):
+                yield table_batch(chunk, reading, many=many)
+        elif inputs.parts and isinstance(inputs.parts[0], Path):
+            yield from _file_batches(inputs, reading)
+        else:
+            yield from _array_batches(inputs, reading)
+    except OSError as error:
+        raise DataError(f"{error.filename or inputs.name} cannot be read: {error}.") from error
+
+
+def _check_frames_and_arrays(inputs: Inputs, reading: TableReading) -> None:
+    """What of tables in memory can be said before they are read."""
+    learned = [column for column in reading.columns if BY_POSITION.fullmatch(column.name)]
+    needed = {column.name for column in learned if column.width}
+    for part in inputs.parts:
+        if isinstance(part, Frame) and reading.id_column is None:
+            part.refuse_repeated_ids()
+        elif isinstance(part, Arrays) and part.path is None and learned:
+            names = set(column_names(part))
+            if needed - names or names - {column.name for column in learned}:
+                raise DataError(
+                    f"{part.name} has {len(names):,} columns, but the run has learned from "
+                    f"{len(learned):,}: the columns of an array are found by position."
+                )
+
+
+def _file_batches(inputs: Inputs, reading: ImageReading) -> Iterator[Batch]:
+    paths = inputs.paths
+    for first in range(0, len(paths), IMAGES):
+        files = paths[first : first + IMAGES]
+        values, faults = images.decode(files, reading.form)
+        ids = [readable(file, inputs.root) for file in files]
+        groups = None
+        if reading.group_column is not None:
+            groups = [_folder_of(file, inputs) for file in files]
+        yield Batch(ids, values, faults, groups=groups)
+
+
+def _array_batches(inputs: Inputs, reading: ImageReading) -> Iterator[Batch]:
+    if reading.group_column is not None:
+        raise DataError(f"{inputs.name} is an array of images: it has no groups to tell apart.")
+    for part in inputs.parts:
+        assert isinstance(part, Arrays)
+        array = part.array
+        prefix = f"{part.name}:" if len(inputs.parts) > 1 else ""
+        for first in range(0, len(array), IMAGES):
+            piece = np.asarray(array[first : first + IMAGES])
+            ids = [f"{prefix}{row}" for row in range(first, first + len(piece))]
+            yield Batch(ids, images.resize(piece, reading.form))
+
+
+def table_batch(chunk: Chunk, reading: TableReading, *, many: bool) -> Batch:
+    """One piece of a table as a batch; ``many`` says that its rows need the table's name too.
+
+    Raises:
+        DataError: a column of the run, or the one with ids, is not there.
+    """
+    try:
+        encoded = encode(chunk.columns, reading.columns, chunk.rows)
+    except DataError as error:
+        raise DataError(f"{chunk.name}: {error}") from error
+    faults = {**encoded.faults, **chunk.faults}
+    notes = {row: note for row, note in encoded.notes.items() if row not in faults}
+    truth = None
+    if reading.label_column is not None and reading.label_column in chunk.columns:
+        truth = truth_of(words(chunk.columns[reading.label_column]), reading.anomaly_values)
+    groups = None
+    if reading.group_column is not None:
+        named = words(column_for("group_column", reading.group_column, chunk))
+        groups = [None if name is None else _shortened(name) for name in named]
+    return Batch(_ids(chunk, reading, many), encoded.values, faults, notes, truth, groups)
+
+
+def _ids(chunk: Chunk, reading: TableReading, many: bool) -> list[str]:
+    """What names each row: its cell of the id column, else its index label, else its number."""
+    prefix = f"{chunk.name}:" if many else ""
+    numbers = [f"{prefix}{row}" for row in range(chunk.start, chunk.start + chunk.rows)]
+    if reading.id_column is None:
+        return numbers if chunk.ids is None else [f"{prefix}{label}" for label in chunk.ids]
+    named = column_for("id_column", reading.id_column, chunk)
+    if named.dtype.kind != "O":
+        named = words(named)
+    return [name or number for number, name in zip(numbers, named, strict=True)]
+
+
+def _shortened(name: str) -> str:
+    """A number as short as it can be: the group 1.0 is the group 1."""
+    try:
+        value = float(name)
+    except ValueError:
+        return name
+    return str(int(value)) if value.is_integer() else name
+
+
+def _folder_of(file: Path, inputs: Inputs) -> str | None:
+    """The group of an image file.
+
+    The first folder below the single folder that was given; with several given, the one given;
+    otherwise the folder that holds the file.
+    """
+    if inputs.root is not None and len(parts := file.relative_to(inputs.root).parts) > 1:
+        return readable(Path(parts[0]))
+    above = [folder for folder in inputs.folders if folder in file.parents]
+    name = Path(os.path.abspath(above[0] if above else file.parent)).name  # noqa: PTH100
+    return readable(Path(name)) if name else None

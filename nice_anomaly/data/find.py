@@ -1,0 +1,234 @@
+"""Finding: what a user gave, recognised as images or a table.
+
+Files are found and arrays opened here, once; what was found is read by ``batches`` and ``learn``.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from glob import has_magic
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nice_anomaly.data import arrays, images
+from nice_anomaly.data.arrays import Arrays, array_in_memory, open_array
+from nice_anomaly.data.dataset import Kind
+from nice_anomaly.data.tables import STDIN, Frame, frame_in_memory, is_table_file
+from nice_anomaly.errors import DataError
+
+Part = Path | Arrays | Frame
+
+ACCEPTED = (
+    "a path or several, a numpy array [n, columns] or [n, height, width], or a frame (pandas, "
+    "Polars, Arrow)"
+)
+KINDS = "images (.png, .jpg, .bmp, .webp, .tiff), tables (.csv, .parquet) and arrays (.npy, .npz)"
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Files, arrays and frames of one kind, in order.
+
+    ``root`` is the folder that was given if it was all that was given; ``folders`` are all that
+    were given and ``skipped`` counts other files in them. ``arguments`` are the paths that were
+    given, absolute, none for what is in memory.
+    """
+
+    name: str
+    kind: Kind
+    parts: tuple[Part, ...]
+    root: Path | None = None
+    folders: tuple[Path, ...] = ()
+    skipped: int = 0
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether something is not a file and cannot be read again later."""
+        return any(_path(part) is None for part in self.parts)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All files, those of opened arrays too."""
+        return tuple(path for part in self.parts if (path := _path(part)) is not None)
+
+
+def recognise(given: object) -> Inputs:
+    """Find what the user means and what it is.
+
+    ``given`` is a file, a folder (searched to any depth), a pattern like ``data/*.csv`` or ``-``
+    for a CSV on the standard input; a numpy array or anything that becomes one; a pandas, Polars
+    or Arrow table; or several of these.
+
+    Raises:
+        DataError: nothing there, nothing that can be read, or several kinds together.
+    """
+    items = _items(given)
+    found: dict[object, Part] = {}
+    skipped, names = 0, []
+    for place, item in enumerate(items):
+        if isinstance(item, str | os.PathLike):
+            names.append(os.fspath(item))
+            skipped += _add_files(names[-1], found)
+        else:
+            number = f" {place}" if len(items) > 1 else ""
+            found[place] = part = _in_memory(item, number)
+            names.append(part.name)
+    parts = tuple(found.values())
+    kind = _one_kind(parts)
+    paths = [Path(item) for item in items if isinstance(item, str | os.PathLike)]
+    folders = tuple(path for path in paths if path.is_dir())
+    root = folders[0] if len(items) == 1 and folders else None
+    arguments = tuple(str(path.absolute()) for path in paths) if len(paths) == len(items) else ()
+    return Inputs(", ".join(names), kind, parts, root, folders, skipped, arguments)
+
+
+def _items(given: object) -> list[Any]:
+    """What was given, one path, array or frame at a time."""
+    if isinstance(given, str | os.PathLike) or _is_frame(given) or hasattr(given, "__array__"):
+        return [given]
+    if hasattr(given, "toarray"):
+        raise DataError(f"a sparse {type(given).__name__} is not read: use its .toarray().")
+    if not isinstance(given, Iterable) or isinstance(given, Mapping | set | frozenset | bytes):
+        raise DataError(_not_accepted(given))
+    items = list(given)
+    if not items:
+        raise DataError(f"nothing was given: it has to be {ACCEPTED}.")
+    if isinstance(items[0], int | float | list | tuple | complex):
+        return [_array_of(items)]
+    if len(items) > 1 and all(_may_be_image(item) for item in items):
+        raise DataError(
+            f"{len(items)} arrays of uint8 with two axes may be images or tables: np.stack(arrays) "
+            f"makes images of them, np.concatenate(arrays) one table."
+        )
+    return items
+
+
+def _array_of(items: list[Any]) -> Any:
+    """Numbers in lists, or lists of lists, as an array."""
+    try:
+        return np.array(items)
+    except ValueError as error:
+        raise DataError(
+            f"the lists do not become an array of rows of one length: {error}"
+        ) from error
+
+
+def _may_be_image(item: object) -> bool:
+    return (
+        hasattr(item, "__array__")
+        and len(getattr(item, "shape", ())) == 2
+        and str(getattr(item, "dtype", "")).endswith("uint8")
+    )
+
+
+def _is_frame(given: object) -> bool:
+    return hasattr(given, "iloc") or hasattr(given, "__arrow_c_stream__")
+
+
+def _in_memory(item: object, number: str) -> Arrays | Frame:
+    name = f"frame{number}" if _is_frame(item) else f"array{number}"
+    name = name if number else f"the {name}"
+    if _is_frame(item):
+        return frame_in_memory(name, item)
+    if hasattr(item, "__array__"):
+        return array_in_memory(name, item)
+    raise DataError(_not_accepted(item))
+
+
+def _not_accepted(given: object) -> str:
+    lazy = " Call its .collect() first." if hasattr(given, "collect") else ""
+    columns = " Columns by name are a frame, e.g. pandas.DataFrame(columns)."
+    return (
+        f"{'None' if given is None else f'an object of type {type(given).__name__}'} cannot be "
+        f"read: it has to be {ACCEPTED}.{lazy}{columns if isinstance(given, Mapping) else ''}"
+    )
+
+
+def _add_files(argument: str, found: dict[object, Part]) -> int:
+    """Add the files that a path or pattern means; return how many others are in its folder."""
+    files = _expand(argument)
+    usable = 0
+    for file in files:
+        if file not in found:
+            part = _part(file)
+            if part is None:
+                continue
+            found[file] = part
+        usable += 1
+    if not usable:
+        raise DataError(_nothing(argument, files))
+    return len(files) - usable
+
+
+def _part(file: Path) -> Path | Arrays | None:
+    if file.suffix.lower() in arrays.SUFFIXES:
+        return open_array(file)
+    return file if images.is_image_file(file) or is_table_file(file) else None
+
+
+def _one_kind(parts: tuple[Part, ...]) -> Kind:
+    examples: dict[Kind, str] = {
+        _kind(part): str(part) if isinstance(part, Path) else part.name for part in parts
+    }
+    if len(examples) > 1:
+        raise DataError(
+            f"the input holds images ({examples['image']}) and tables ({examples['table']}): "
+            f"give one kind, e.g. with a pattern like 'folder/*.png'."
+        )
+    if "image" in examples and len({isinstance(part, Path) for part in parts}) > 1:
+        raise DataError("the input holds image files and arrays of images: give one of the two.")
+    (kind,) = examples
+    return kind
+
+
+def _kind(part: Part) -> Kind:
+    if isinstance(part, Path):
+        return "image" if images.is_image_file(part) else "table"
+    return "image" if isinstance(part, Arrays) and part.of_images else "table"
+
+
+def _path(part: Part) -> Path | None:
+    if isinstance(part, Path):
+        return part
+    return part.path if isinstance(part, Arrays) else None
+
+
+def _expand(argument: str) -> list[Path]:
+    path = Path(argument)
+    if path == STDIN:
+        return [path]
+    if not argument.strip():
+        raise DataError("the name of an input is empty. Is a variable of the shell not set?")
+    if path.is_dir():
+        return sorted(_walk(path))
+    if ADDRESS.match(argument) and not path.exists():
+        raise DataError(f"{argument} is an address: download it first, and give the file.")
+    if has_magic(argument) and not path.exists():
+        base = Path(path.anchor) if path.is_absolute() else Path()
+        pattern = str(path.relative_to(path.anchor)) if path.is_absolute() else argument
+        return sorted(file for file in base.glob(pattern) if file.is_file())
+    return [path] if path.exists() else []
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Every file below, through links too; a folder that was entered already is not entered."""
+    entered = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        if os.path.realpath(place) in entered:
+            folders.clear()
+            continue
+        entered.add(os.path.realpath(place))
+        yield from (Path(place, name) for name in names)
+
+
+def _nothing(argument: str, files: list[Path]) -> str:
+    if not files:
+        where = "the folder is empty" if Path(argument).is_dir() else "there is no such file"
+        return f"{argument}: {where}. It can be a file, a folder or a pattern in quotes."
+    names = ", ".join(sorted({file.suffix or file.name for file in files})[:5])
+    return f"{argument}: none of its {len(files):,} files ({names}) can be read; {KINDS} can."

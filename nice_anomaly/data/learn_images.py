@@ -1,0 +1,105 @@
+"""Learning from images: which of them, in which form, and which part is for what."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nice_anomaly.config import DataSettings
+from nice_anomaly.data import images
+from nice_anomaly.data.arrays import Arrays
+from nice_anomaly.data.batches import batches, refuse_unreadable
+from nice_anomaly.data.dataset import Dataset
+from nice_anomaly.data.find import Inputs
+from nice_anomaly.data.images import ImageForm
+from nice_anomaly.data.material import (
+    Groups,
+    Material,
+    Watch,
+    Wishes,
+    refuse_few,
+    refuse_identical,
+    split_of,
+    unwatched,
+)
+from nice_anomaly.data.reading import ImageReading
+from nice_anomaly.data.sources import Source
+
+
+def form_for(inputs: Inputs, wishes: Wishes) -> ImageForm:
+    """The form of a run: arrays stay as they are and files get their usual form, unless asked.
+
+    Raises:
+        ConfigError: too many values an image.
+    """
+    first = inputs.parts[0]
+    if not isinstance(first, Arrays):
+        return images.learn_form(inputs.paths, wishes.size, wishes.colour)
+    shape = first.array.shape[1:]
+    height, width = wishes.size or shape[:2]
+    grey = len(shape) == 2 or shape[2] == 1
+    coloured = not grey if wishes.colour == "auto" else wishes.colour == "rgb"
+    return images.checked(ImageForm(height, width, 3 if coloured else 1))
+
+
+def read_images(
+    inputs: Inputs,
+    wishes: Wishes,
+    reading: ImageReading,
+    settings: DataSettings,
+    seed: int,
+    source: Callable[[ImageReading], Source],
+    watch: Watch = unwatched,
+) -> Material:
+    """All images of the input as ``reading`` says, at most ``settings.rows`` of them at random.
+
+    Of files the choice is made before they are decoded, of arrays afterwards.
+
+    Raises:
+        DataError: too few, all the same, or one that cannot be read.
+        ConfigError: the held-out parts do not fit.
+    """
+    chosen, total = inputs, len(inputs.parts)
+    of_files = isinstance(inputs.parts[0], Path)
+    if of_files:
+        places = _choose(total, settings.rows, seed)
+        chosen = replace(inputs, parts=tuple(inputs.parts[place] for place in places))
+    rows, groups, faults = _decoded(chosen, wishes, reading, watch)
+    if not of_files:
+        total = len(rows) + faults
+        places = _choose(len(rows), settings.rows, seed)
+        rows, groups = rows[places], groups[places]
+    refuse_few(len(rows), wishes.fewest, inputs.name)
+    parts = split_of(len(rows), settings, seed)
+    dataset = Dataset(inputs.name, reading.layout, rows)
+    refuse_identical(dataset)
+    grouped = None if reading.group_column is None else groups
+    return Material(dataset, parts, source(reading), total, unreadable=faults, groups=grouped)
+
+
+def _decoded(
+    inputs: Inputs, wishes: Wishes, reading: ImageReading, watch: Watch
+) -> tuple[NDArray[np.uint8], Groups, int]:
+    """The readable images ``[n, d]``, their groups ``[n]``, and how many are unreadable."""
+    values, groups, faults, done = [], [], 0, 0
+    total = len(inputs.parts) if len(inputs.parts) > 1 else None
+    for batch in batches(inputs, reading):
+        if not wishes.skip_unreadable:
+            refuse_unreadable(batch.faults, batch.ids.__getitem__)
+        faults += len(batch.faults)
+        named = np.array(batch.groups or [None] * len(batch.ids), dtype=object)
+        groups.append(named[batch.good])
+        values.append(batch.values[batch.good])
+        done += len(batch.ids)
+        watch(done, total)
+    rows: NDArray[np.uint8] = np.concatenate(values)
+    return rows, np.concatenate(groups), faults
+
+
+def _choose(n: int, most: int, seed: int) -> NDArray[np.int64]:
+    """All of ``range(n)``, or ``most`` of them at random; in order."""
+    if n <= most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))

@@ -1,0 +1,164 @@
+"""Learning from a table: which rows, what its columns are, and which part is for what.
+
+What a column is, its median and its categories are decided on the samples to fit alone, so that
+the held-out ones stay as new to the run as any later input.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nice_anomaly.config import DataSettings
+from nice_anomaly.data.batches import ROWS, refuse_unreadable, table_batch
+from nice_anomaly.data.dataset import Dataset
+from nice_anomaly.data.find import Inputs
+from nice_anomaly.data.labels import column_for, truth_of
+from nice_anomaly.data.material import (
+    Material,
+    Watch,
+    Wishes,
+    refuse_few,
+    refuse_identical,
+    split_of,
+    unwatched,
+)
+from nice_anomaly.data.names import row_of
+from nice_anomaly.data.reading import TableReading
+from nice_anomaly.data.sampling import Sample
+from nice_anomaly.data.sources import Source
+from nice_anomaly.data.splits import Split
+from nice_anomaly.data.tables import Chunk, Column, learn_columns, open_tables
+from nice_anomaly.data.tables.cells import Cells, words
+from nice_anomaly.errors import DataError
+
+LARGEST = 1e30
+IGNORED = "asked for with --ignore"  # a reason in stored runs, which must not change
+
+
+@dataclass
+class _Counts:
+    """What was read so far: all rows, those that do not count, and the labels seen."""
+
+    total: int = 0
+    anomalies: int = 0
+    unlabelled: int = 0
+    unreadable: int = 0
+    labels: set[str] = field(default_factory=set)
+
+
+def read_table(
+    inputs: Inputs,
+    wishes: Wishes,
+    known: TableReading | None,
+    settings: DataSettings,
+    seed: int,
+    source: Callable[[TableReading], Source],
+    watch: Watch = unwatched,
+) -> Material:
+    """The normal rows of the input, at most ``settings.rows`` of them at random.
+
+    They are read as a run has ``known`` its columns; without that the columns are learned here.
+
+    Raises:
+        DataError: too few, all the same, no column that can be used, or a row that cannot be read.
+        ConfigError: the held-out parts do not fit.
+    """
+    labelled = known or TableReading(
+        id_column=wishes.id_column,
+        label_column=wishes.label_column,
+        anomaly_values=wishes.anomaly_values,
+    )
+    sample, counts = Sample(settings.rows, seed), _Counts()
+    for chunk in open_tables(inputs.parts, ROWS):
+        if not wishes.skip_unreadable:
+            refuse_unreadable(chunk.faults, partial(_row, chunk))
+        sample.add(chunk, _count(chunk, labelled, counts))
+        watch(counts.total, None)
+    table = sample.table()
+    n = len(next(iter(table.values())))
+    refuse_few(n, wishes.fewest, inputs.name)
+    parts = split_of(n, settings, seed)
+    reading = known or replace(labelled, columns=_learn(table, parts, wishes, sample.left_out))
+    unlabelled = replace(reading, id_column=None, label_column=None)
+    batch = table_batch(Chunk(chunk.name, 0, table, n), unlabelled, many=False)
+    faults = {**_beyond_reason(batch.values, reading), **batch.faults}
+    if not wishes.skip_unreadable:
+        refuse_unreadable(faults, sample.origin)
+    good = np.setdiff1d(np.arange(n), list(faults))
+    dataset = Dataset(inputs.name, reading.layout, batch.values[good])
+    refuse_identical(dataset)
+    return Material(
+        dataset,
+        _restricted(parts, good),
+        source(reading),
+        counts.total,
+        counts.anomalies,
+        counts.unlabelled,
+        counts.unreadable + len(faults),
+        tuple(sorted(counts.labels)),
+        None if batch.groups is None else np.array(batch.groups, dtype=object)[good],
+    )
+
+
+def _count(chunk: Chunk, reading: TableReading, counts: _Counts) -> NDArray[np.bool_]:
+    """Count the rows of a chunk; return which of them are readable and normal, ``[rows]``."""
+    read = np.ones(chunk.rows, dtype=bool)
+    read[list(chunk.faults)] = False
+    counts.total += chunk.rows
+    counts.unreadable += len(chunk.faults)
+    if reading.label_column is None:
+        return read
+    labels = words(column_for("label_column", reading.label_column, chunk))
+    truth = truth_of(labels, reading.anomaly_values)
+    counts.labels |= {label for label in labels if label}
+    counts.anomalies += int(truth.anomalous.sum())
+    counts.unlabelled += int((read & ~truth.normal & ~truth.anomalous).sum())
+    return read & truth.normal
+
+
+def _row(chunk: Chunk, row: int) -> str:
+    return row_of(chunk.name, chunk.start + row)
+
+
+def _learn(
+    table: dict[str, Cells], parts: Split, wishes: Wishes, unusable: dict[str, str]
+) -> tuple[Column, ...]:
+    """Columns from the rows to fit; what the user keeps out is kept out.
+
+    ``unusable`` are columns that are not in the table, with the reason.
+    """
+    kept_out = dict.fromkeys(wishes.ignored, IGNORED)
+    if wishes.id_column is not None:
+        kept_out[wishes.id_column] = "it names the rows"
+    if wishes.label_column is not None:
+        kept_out[wishes.label_column] = "it is the label"
+    for name in kept_out:
+        if name not in table:
+            raise DataError(f"there is no column '{name}'. The table has: {', '.join(table)}.")
+    learned = learn_columns(
+        {name: cells[parts.fit] for name, cells in table.items() if name not in kept_out}
+    )
+    left_out = [*kept_out.items(), *unusable.items()]
+    return (*learned, *(Column(name, "left out", reason) for name, reason in left_out))
+
+
+def _beyond_reason(values: NDArray[Any], reading: TableReading) -> dict[int, str]:
+    """Rows with a number so large that its square is none: no spread can be learned with it."""
+    rows, places = np.nonzero(np.abs(values) > LARGEST)
+    return {
+        int(row): f"{reading.labels[place]} is {values[row, place]:g}, too large to learn from"
+        for row, place in zip(rows, places, strict=True)
+    }
+
+
+def _restricted(parts: Split, good: NDArray[np.int64]) -> Split:
+    """The split restricted to the ``good`` rows, and renumbered to count only these."""
+
+    def kept(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.searchsorted(good, np.intersect1d(rows, good))
+
+    return Split(kept(parts.fit), kept(parts.early_stopping), kept(parts.calibration))

@@ -1,0 +1,143 @@
+"""Reading: what a run has decided about turning its input into rows of numbers.
+
+A reading is made when a run learns and is kept in ``run.json``, so that all later input is read
+in the same way.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from nice_anomaly.data.dataset import Kind, Layout
+from nice_anomaly.data.images import ImageForm
+from nice_anomaly.data.tables import Column
+from nice_anomaly.errors import ConfigError
+
+FOLDER = "folder"  # the group column of images: the folder that an image lies in
+
+
+@dataclass(frozen=True)
+class ImageReading:
+    """Every image becomes one row of bytes of one ``form``; its group may be its folder."""
+
+    form: ImageForm
+    group_column: str | None = None
+
+    kind: ClassVar[Kind] = "image"
+
+    @property
+    def layout(self) -> Layout:
+        """What one sample is."""
+        return self.form.layout
+
+    def grouped_by(self, column: str) -> "ImageReading":
+        """The same, with the group of every image.
+
+        Raises:
+            ConfigError: by anything but the folder.
+        """
+        if column != FOLDER:
+            raise ConfigError(
+                f"images have no column '{column}': `group_column='{FOLDER}'` groups them by the "
+                f"folders they lie in."
+            )
+        return replace(self, group_column=column)
+
+    def named_by(self, id_column: str) -> "ImageReading":  # noqa: ARG002
+        """Raises ConfigError: images are named by their files."""
+        raise ConfigError("`id_column` and `label_column` are for tables.")
+
+    def labelled_by(self, label_column: str, values: tuple[str, ...]) -> "ImageReading":  # noqa: ARG002
+        """Raises ConfigError: images have no labels."""
+        raise ConfigError("`id_column` and `label_column` are for tables.")
+
+
+@dataclass(frozen=True)
+class TableReading:
+    """Every row becomes the numbers that its ``columns`` are encoded as.
+
+    ``id_column`` names the rows, ``anomaly_values`` are the values of ``label_column`` that mean
+    anomaly, and ``group_column`` says which group a row belongs to.
+    """
+
+    columns: tuple[Column, ...] = ()
+    id_column: str | None = None
+    label_column: str | None = None
+    anomaly_values: tuple[str, ...] = ()
+    group_column: str | None = None
+
+    kind: ClassVar[Kind] = "table"
+
+    @property
+    def layout(self) -> Layout:
+        """What one sample is."""
+        return Layout("table", (sum(column.width for column in self.columns),), 0)
+
+    @property
+    def labels(self) -> list[str]:
+        """A name for every coordinate."""
+        return [label for column in self.columns for label in column.labels]
+
+    @property
+    def steps(self) -> NDArray[np.float64]:
+        """The level width of every coordinate, ``[d]``."""
+        return np.array([step for column in self.columns for step in column.steps])
+
+    def grouped_by(self, column: str) -> "TableReading":
+        """The same, with the group of every row."""
+        return replace(self, group_column=column)
+
+    def named_by(self, id_column: str) -> "TableReading":
+        """The same, with rows named by another column."""
+        return replace(self, id_column=id_column)
+
+    def labelled_by(self, label_column: str, values: tuple[str, ...]) -> "TableReading":
+        """The same, with ``values`` of another column meaning anomaly."""
+        return replace(self, label_column=label_column, anomaly_values=tuple(values))
+
+
+Reading = ImageReading | TableReading
+
+_FORM = TypeAdapter(ImageForm)
+_TABLE = TypeAdapter(TableReading)
+_GROUP = TypeAdapter(str | None)
+
+
+def stored(reading: Reading) -> dict[str, Any]:
+    """A reading as plain values, one flat form for both kinds: what ``run.json`` keeps."""
+    form = {"form": asdict(reading.form) if isinstance(reading, ImageReading) else None}
+    table = reading if isinstance(reading, TableReading) else TableReading()
+    return form | asdict(table) | {"group_column": reading.group_column}
+
+
+def restored(entry: Mapping[str, Any]) -> Reading:
+    """The reading that ``stored`` made plain.
+
+    Raises:
+        KeyError: the form, the columns or the values of anomalies are not there.
+        TypeError: it is no mapping, or there are entries of another kind.
+        ValueError: an entry is of another type, or both a form and columns are there.
+    """
+    values = dict(entry)
+    form, columns = values.pop("form"), values["columns"]
+    _refuse_unknown(values, TableReading)
+    for column in columns:
+        _refuse_unknown(column, Column)
+    if form is None:
+        return _TABLE.validate_json(json.dumps({**values, "columns": columns}), strict=True)
+    _refuse_unknown(form, ImageForm)
+    if columns or values["anomaly_values"] or values.get("id_column") or values.get("label_column"):
+        raise ValueError("images have no columns")
+    group = _GROUP.validate_python(values.get("group_column"))
+    return ImageReading(_FORM.validate_json(json.dumps(form), strict=True), group)
+
+
+def _refuse_unknown(entry: Mapping[str, Any], kind: type[Any]) -> None:
+    unknown = set(entry) - {field.name for field in fields(kind)}
+    if unknown:
+        raise TypeError(f"a {kind.__name__} has no {', '.join(sorted(unknown))}")

@@ -1,0 +1,81 @@
+"""Density: what training, scores and run folders need of a model, whatever its kind."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+class Shape(Protocol):
+    """An architecture: a frozen dataclass with all that an untrained model is built from."""
+
+    kind: ClassVar[str]
+
+    @property
+    def dimensions(self) -> int:
+        """Coordinates of a sample."""
+
+    @property
+    def largest_matrix(self) -> int:
+        """Entries of the largest weight matrix: what a sample costs at most in one product."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """log p(x) as a sum over latents in the order of falling variance.
+
+    ``log_likelihood`` ``[n]`` in nats and float64; ``terms`` ``[n, d]`` are the share of each
+    latent in it up to a constant; ``whitened`` ``[n, d]`` is the input on the latents' axes.
+    """
+
+    log_likelihood: Tensor
+    terms: Tensor
+    whitened: Tensor
+
+
+class Density(nn.Module, ABC):
+    """A model of log p(x), exact or a lower bound. Samples are ``[n, d]`` float32.
+
+    Its state dict is what a run stores; ``architecture`` builds it again.
+    """
+
+    architecture: Shape
+
+    @abstractmethod
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Nats a sample, ``[n]`` float64, higher = more probable."""
+
+    @abstractmethod
+    def sample(self, n: int, *, seed: int, temperature: float = 1.0) -> Tensor:
+        """Draw ``[n, d]``."""
+
+    @abstractmethod
+    def parameter_groups(self) -> tuple[Iterable[nn.Parameter], Iterable[nn.Parameter]]:
+        """The networks, whose weights decay, and the few numbers that may move faster."""
+
+    def loss(self, x: Tensor) -> Tensor:
+        """What training minimises: minus the mean of ``log_prob``."""
+        return -self.log_prob(x).mean()
+
+    @property
+    def splits(self) -> bool:
+        """Whether ``split`` can be asked for."""
+        return False
+
+    def split(self, x: Tensor) -> Split:
+        """What log p(x) is a sum of; only where ``splits``."""
+        del x
+        raise TypeError(f"{type(self).__name__} does not split log p(x): ask .splits first")
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return next(self.parameters()).device
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers training adjusts."""
+        return sum(parameter.numel() for parameter in self.parameters())

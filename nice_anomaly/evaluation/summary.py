@@ -1,0 +1,179 @@
+"""Summary: what the verdicts on many samples come to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from heapq import nsmallest
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nice_anomaly.data import Truth
+from nice_anomaly.evaluation.verdicts import Verdicts
+from nice_anomaly.metrics import Rate, auprc, auroc, fpr_at_95_tpr
+from nice_anomaly.thresholds import ALL, Calibration, Discoveries
+from nice_anomaly.words import finite
+
+
+@dataclass(frozen=True)
+class Least:
+    """One of the least probable samples."""
+
+    score: float
+    id: str
+    p_value: float
+    flagged: bool
+    note: str
+
+
+@dataclass
+class Summary:
+    """Takes in verdicts as they stream by; keeps what is said of all, and the ``top`` least."""
+
+    top: int = 0
+    unreadable: int = 0
+    least: list[Least] = field(default_factory=list)
+    _scores: list[Any] = field(default_factory=list)
+    _flagged: list[Any] = field(default_factory=list)
+    _normal: list[Any] = field(default_factory=list)
+    _anomalous: list[Any] = field(default_factory=list)
+    _groups: list[str] = field(default_factory=list)
+
+    def add(self, verdicts: Verdicts) -> None:
+        """Take in one batch."""
+        batch, found = verdicts.batch, verdicts.found
+        good = np.flatnonzero(batch.good)
+        self.unreadable += len(batch.faults)
+        self._scores.append(found.scores[good])
+        self._flagged.append(found.flagged[good])
+        unknown = np.zeros(len(batch.ids), dtype=bool)
+        truth = batch.truth or Truth(unknown, unknown)
+        self._normal.append(truth.normal[good])
+        self._anomalous.append(truth.anomalous[good])
+        if found.groups is not None:
+            self._groups += [found.groups[row] for row in good]
+        if self.top:
+            rows = good[np.argsort(found.scores[good], kind="stable")[: self.top]]
+            new = [
+                Least(
+                    float(found.scores[row]),
+                    batch.ids[row],
+                    float(found.p_value[row]),
+                    bool(found.flagged[row]),
+                    batch.notes.get(int(row), ""),
+                )
+                for row in rows
+            ]
+            self.least = nsmallest(self.top, [*self.least, *new], key=lambda one: one.score)
+
+    @property
+    def n(self) -> int:
+        """How many samples have a verdict."""
+        return sum(map(len, self._scores))
+
+    @property
+    def median(self) -> float:
+        """The middle score; NaN if there is none."""
+        return float(np.median(np.concatenate(self._scores))) if self.n else float("nan")
+
+    @property
+    def flagged(self) -> int:
+        """How many were flagged."""
+        return sum(int(part.sum()) for part in self._flagged)
+
+    def record(
+        self,
+        calibration: Calibration,
+        rule: Discoveries | None = None,
+        *,
+        source: str,
+        run: str,
+        normal: bool | None,
+    ) -> dict[str, Any]:
+        """Counts and rates with their intervals, and the errors where the truth is known.
+
+        ``rule`` bounded the false discoveries, if any did. ``source`` and ``run`` are names.
+        ``normal`` says what every sample is, where that is known of the whole set.
+        """
+        n, count = self.n, self.flagged
+        result: dict[str, Any] = {
+            "source": source,
+            "n": n,
+            "flagged": count,
+            "flagged_rate": count / n if n else 0.0,
+            "threshold": finite(calibration.threshold),
+            "ceiling": finite(calibration.ceiling),
+            "score": calibration.origin.score,
+            "rule": calibration.rule.name if rule is None else rule.method,
+            "claimed_rate": calibration.rule.claimed_rate if rule is None else None,
+            "confidence": calibration.rule.confidence if rule is None else None,
+            "unreadable": self.unreadable,
+            "run": run,
+        }
+        if rule is not None:
+            fewest = rule.fewest(calibration.smallest_p_value, n)
+            result |= {"fdr": rule.fdr, "fewest_discoveries": fewest if fewest <= n else None}
+        flagged = np.concatenate([np.empty(0, dtype=bool), *self._flagged])
+        if self._groups:
+            result["groups"] = by_group(self._groups, flagged)
+        if calibration.groups:
+            result["without_promise"] = self._groups.count(ALL) if self._groups else n
+        result |= self._errors(flagged)
+        return result if normal is None else result | error(flagged, normal=normal)
+
+    def _errors(self, flagged: NDArray[np.bool_]) -> dict[str, Any]:
+        """Both errors and the ranking, where the input has labels."""
+        normal, anomalous, scores = (
+            np.concatenate([np.empty(0, dtype=kind), *parts])
+            for kind, parts in (
+                (bool, self._normal),
+                (bool, self._anomalous),
+                (np.float64, self._scores),
+            )
+        )
+        if not (normal | anomalous).any():
+            return {}
+        result: dict[str, Any] = {"normal": int(normal.sum()), "anomalous": int(anomalous.sum())}
+        if normal.any():
+            result |= Rate.of(flagged[normal]).record("type_i")
+        if anomalous.any():
+            result |= Rate.of(~flagged[anomalous]).record("type_ii")
+        if normal.any() and anomalous.any():
+            pair = scores[normal], scores[anomalous]
+            result |= {
+                "auroc": auroc(*pair),
+                "auprc": auprc(*pair),
+                "fpr_at_95_tpr": fpr_at_95_tpr(*pair),
+            }
+        return result
+
+
+def error(flagged: NDArray[np.bool_], *, normal: bool) -> dict[str, Any]:
+    """The error that a whole set allows to count: all of it is normal, or none."""
+    errors = Rate.of(flagged if normal else ~flagged)
+    return {
+        "error_kind": "type I" if normal else "type II",
+        "errors": errors.count,
+        "error_rate": errors.value,
+        "interval": list(errors.interval),
+    }
+
+
+def by_group(names: Sequence[str], flagged: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """How many were flagged in each group, the largest share first."""
+    different, places = np.unique(np.array(names, dtype=str), return_inverse=True)
+    sizes = np.bincount(places)
+    counts = np.bincount(places, weights=flagged).astype(int)
+    groups = []
+    for name, size, count in zip(different, sizes, counts, strict=True):
+        rate = Rate(int(count), int(size))
+        groups.append(
+            {
+                "name": str(name),
+                "n": rate.n,
+                "flagged": rate.count,
+                "flagged_rate": rate.value,
+                "interval": list(rate.interval),
+            }
+        )
+    return sorted(groups, key=lambda group: -float(str(group["flagged_rate"])))

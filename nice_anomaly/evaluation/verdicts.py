@@ -1,0 +1,63 @@
+"""Verdicts: samples beside what was found of them, for files, notebooks and people alike."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from nice_anomaly.data import Batch
+from nice_anomaly.evaluation.samples import Scored
+from nice_anomaly.thresholds import Calibration, Detection, Discoveries, at_level, detect
+from nice_anomaly.words import finite
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """A batch and its detection; a sample that cannot be read has a score of NaN."""
+
+    batch: Batch
+    found: Detection
+
+    def columns(self, *, noted: bool = True) -> dict[str, list[Any]]:
+        """One value a sample by column name, None where there is none, ``noted`` with remarks."""
+        batch, found = self.batch, self.found
+        content: dict[str, list[Any]] = {
+            "id": list(batch.ids),
+            "score": found.scores.tolist(),
+            "margin": [finite(margin) for margin in found.margin.tolist()],
+            "p_value": found.p_value.tolist(),
+            "flagged": found.flagged.tolist(),
+        }
+        for row in batch.faults:
+            for name in ("score", "margin", "p_value", "flagged"):
+                content[name][row] = None
+        if found.groups is not None:
+            content["group"] = list(found.groups)
+        if noted:
+            faults = {row: f"unreadable: {why}" for row, why in batch.faults.items()}
+            said = {**batch.notes, **faults}
+            content["note"] = [said.get(row) for row in range(len(batch.ids))]
+        return content
+
+
+def verdicts(samples: Scored, calibration: Calibration) -> Iterator[Verdicts]:
+    """Hold every batch against a calibration, as they come."""
+    for batch, scores in samples:
+        yield Verdicts(batch, detect(scores, calibration, batch.groups))
+
+
+def together(
+    samples: Scored, calibration: Calibration, rule: Discoveries
+) -> tuple[Scored, Calibration, int]:
+    """All samples first, then the thresholds that bound the false discoveries among them.
+
+    What stays in memory of a sample are its name, remarks and score, not its values. The last is
+    how many samples have a p-value.
+    """
+    kept, p_values = [], [np.empty(0)]
+    for batch, scores in samples:
+        p_values.append(detect(scores, calibration, batch.groups).p_value[batch.good])
+        kept.append((replace(batch, values=batch.values[:0]), scores))
+    every = np.concatenate(p_values)
+    return iter(kept), at_level(calibration, rule, rule.level(every)), len(every)

@@ -1,0 +1,301 @@
+"""Learning: from settings and normal data to a job that is ready to start, and to a trained run."""
+
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nice_anomaly.config import Settings
+from nice_anomaly.data import (
+    Inputs,
+    Material,
+    TableReading,
+    Watch,
+    Wishes,
+    builtin_material,
+    learn,
+    unwatched,
+)
+from nice_anomaly.density import Density
+from nice_anomaly.errors import DataError, NumericsError
+from nice_anomaly.flow import Architecture, Flow, MixturePrior
+from nice_anomaly.own_data import own_material
+from nice_anomaly.preprocess import Preprocess
+from nice_anomaly.run import (
+    DataRecord,
+    Manifest,
+    Trained,
+    drop_checkpoint,
+    load_checkpoint,
+    load_manifest,
+    save_checkpoint,
+    save_run,
+)
+from nice_anomaly.runtime import choose_device, choose_precision
+from nice_anomaly.training import Checkpoint, Progress, train
+
+COMPONENT_SAMPLES = 50  # what a component of a mixture wants to be learned from
+INITIAL_SAMPLES = 4096  # enough to measure a spread per coordinate to 1 %
+SAVE_EVERY_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The run was saved: with its best weights so far, or ``finished``."""
+
+    path: Path
+    finished: bool
+
+
+Report = Progress | Checkpoint | Kept
+Listener = Callable[[Report], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training that is ready to start: data cut, preprocessing fixed, model initialised.
+
+    ``inputs`` are the user's arguments as absolute paths, none for data without files.
+    """
+
+    settings: Settings
+    material: Material
+    inputs: tuple[str, ...]
+    preprocess: Preprocess
+    model: Density
+    precision: torch.dtype
+
+    def train(self, resume: Checkpoint | None = None) -> Iterator[Progress | Checkpoint]:
+        """Train in place; see ``training.train``."""
+        return train(
+            self.model,
+            self.preprocess.to(self.model.device),
+            self._rows(self.material.split.fit),
+            self._rows(self.material.split.early_stopping),
+            self.settings.train,
+            seed=self.settings.seed,
+            precision=self.precision,
+            resume=resume,
+        )
+
+    def trained(self, checkpoint: Checkpoint, *, finished: bool = True) -> Trained:
+        """The run that the best weights of a training make."""
+        data, parts = self.material.dataset, self.material.split
+        seen, repeated = self._hashes
+        manifest = Manifest(
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            versions=versions(),
+            settings=self.settings,
+            data=DataRecord(
+                name=data.name,
+                layout=data.layout,
+                n=len(data),
+                fit=len(parts.fit),
+                early_stopping=len(parts.early_stopping),
+                calibration=len(parts.calibration),
+                fingerprint=data.fingerprint,
+                repeated=repeated,
+                inputs=self.inputs,
+                reading=self.material.reading,
+            ),
+            architecture=self.model.architecture,
+            finished=finished,
+            precision=str(self.precision).removeprefix("torch."),
+            best_epoch=checkpoint.best_epoch,
+            history=checkpoint.history,
+            fingerprint="",
+        )
+        return Trained.of(manifest, checkpoint.best, self.preprocess, seen)
+
+    def keep(self, path: Path, checkpoint: Checkpoint, *, finished: bool) -> Kept:
+        """Save the run as it is now, and for an unfinished one what going on needs.
+
+        Raises:
+            ArtifactError: the folder cannot be written.
+        """
+        if not finished:
+            save_checkpoint(path, checkpoint)
+        save_run(path, self.trained(checkpoint, finished=finished))
+        if finished:
+            drop_checkpoint(path)
+        return Kept(path, finished)
+
+    @cached_property
+    def _hashes(self) -> tuple[Tensor, int]:
+        """Those of all samples that are learned from, and how many held-out ones are among them."""
+        hashes, parts = self.material.dataset.row_hashes, self.material.split
+        seen = np.sort(hashes[np.concatenate([parts.fit, parts.early_stopping])])
+        return torch.from_numpy(seen), int(np.isin(hashes[parts.calibration], seen).sum())
+
+    def _rows(self, places: NDArray[np.int64]) -> Tensor:
+        """The samples at ``places``, as the model takes them."""
+        return torch.from_numpy(self.material.dataset.values[places])
+
+
+def prepare(
+    settings: Settings,
+    root: Path,
+    device: str = "auto",
+    *,
+    inputs: Inputs | None = None,
+    wishes: Wishes | None = None,
+    watch: Watch = unwatched,
+) -> Job:
+    """Read the normal data, cut them, and build the model that training starts from.
+
+    The data are a user's ``inputs``, read by ``wishes``, or without any the built-in set of the
+    settings. ``watch`` hears how many samples were read.
+
+    Raises:
+        ConfigError: a split or a device that cannot be.
+        DataError: the data are missing or damaged.
+    """
+    choose_device(device)
+    if inputs is None:
+        material = builtin_material(settings.data.normal, settings.data, settings.seed, root)
+        return ready(settings, material, (), device)
+    material = learn(inputs, wishes or Wishes(), settings.data, settings.seed, watch)
+    return ready(settings, material, inputs.arguments, device)
+
+
+def ready(settings: Settings, material: Material, inputs: tuple[str, ...], device: str) -> Job:
+    """The job for material that was read."""
+    target = choose_device(device)
+    precision = choose_precision(settings.train.precision, target)
+    layout = material.dataset.layout
+    fit = torch.from_numpy(material.dataset.values[material.split.fit])
+    if layout.levels:
+        preprocess = Preprocess.for_levels(layout.dimensions, layout.levels)
+    else:
+        steps = material.reading.steps if isinstance(material.reading, TableReading) else None
+        preprocess = Preprocess.for_columns(fit.numpy(), settings.flow.noise, steps)
+    flow = _flow(settings, preprocess, fit)
+    return Job(settings, material, inputs, preprocess, flow.to(target), precision)
+
+
+def interrupted(path: Path, root: Path, device: str = "auto") -> tuple[Job, Checkpoint]:
+    """The job and the state of a training that stopped, if its data are still the same.
+
+    Raises:
+        ArtifactError: there is nothing to go on with, or it is damaged.
+        DataError: the data are gone or others.
+    """
+    checkpoint, manifest = load_checkpoint(path), load_manifest(path)
+    data = manifest.data
+    material = own_material(manifest, root)
+    if material.dataset.fingerprint != data.fingerprint:
+        remedy = "" if data.inputs else " Name the folder it was trained from with `data_root`."
+        raise DataError(
+            f"the '{data.name}' data are not those that the run {path} was begun with.{remedy}"
+        )
+    return ready(manifest.settings, material, data.inputs, device), checkpoint
+
+
+def train_to_the_end(
+    job: Job, path: Path | None, resume: Checkpoint | None, listen: Listener
+) -> Checkpoint:
+    """Train, tell ``listen`` of every report, and keep the run in ``path`` on the way.
+
+    An interruption and a diverging loss keep the best weights so far, if an epoch was complete.
+
+    Raises:
+        NumericsError: the loss is no longer finite.
+        KeyboardInterrupt: somebody stopped it; its sentence says what was kept.
+        ArtifactError: the folder cannot be written.
+    """
+    last, saved = resume, time.monotonic()
+
+    def keep(checkpoint: Checkpoint, *, finished: bool) -> None:
+        if path is not None:
+            listen(job.keep(path, checkpoint, finished=finished))
+
+    try:
+        for report in job.train(resume):
+            listen(report)
+            if isinstance(report, Checkpoint):
+                last = report
+                if time.monotonic() - saved > SAVE_EVERY_SECONDS:
+                    keep(last, finished=False)
+                    saved = time.monotonic()
+    except KeyboardInterrupt:
+        if last is None or path is None:
+            raise KeyboardInterrupt("interrupted: nothing was kept.") from None
+        keep(last, finished=False)
+        raise KeyboardInterrupt(
+            f"interrupted: {path} holds the weights of epoch {last.best_epoch + 1}, the best of "
+            f"{last.epochs_done}. Go on with `learn(resume=True, run='{path}')`, or use the run as "
+            f"it is."
+        ) from None
+    except NumericsError as error:
+        if last is None or path is None:
+            raise
+        keep(last, finished=True)
+        raise NumericsError(
+            f"{error}\n{path} holds the weights of epoch {last.best_epoch + 1}, the best before "
+            f"that."
+        ) from error
+    assert last is not None
+    keep(last, finished=True)
+    return last
+
+
+def versions() -> dict[str, str]:
+    """Of everything that can change a number."""
+    found = {"python": platform.python_version(), "torch": str(torch.__version__)}
+    for package in ("nice-anomaly", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _flow(settings: Settings, preprocess: Preprocess, fit: Tensor) -> Flow:
+    """The untrained flow of the settings for rows ``fit`` ``[n, d]``, started from the data."""
+    wanted = settings.flow
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        flow = Flow(
+            Architecture(
+                dimensions=fit.shape[1],
+                couplings=wanted.couplings,
+                layers=wanted.layers,
+                width=wanted.width_for(len(fit)),
+                prior=wanted.prior,
+                activation=wanted.activation,
+                components=max(1, min(wanted.components, len(fit) // COMPONENT_SAMPLES)),
+            )
+        )
+    generator = torch.Generator().manual_seed(settings.seed)
+    sample = preprocess.dequantise(fit[:INITIAL_SAMPLES], generator)
+    flow.initialise(
+        sample,
+        *preprocess.moments(fit),
+        floor=wanted.eigenvalue_floor,
+        nu=wanted.degrees_of_freedom,
+        emphasis=wanted.emphasis,
+    )
+    if isinstance(flow.prior, MixturePrior):
+        labels = _clusters(sample, flow.architecture.components, settings.seed)
+        flow.prior.initialise(flow(sample)[0].detach(), labels)
+    return flow
+
+
+def _clusters(x: Tensor, count: int, seed: int) -> Tensor:
+    """Which of ``count`` clusters each row of ``x`` belongs to, ``[n]``.
+
+    Clusters are looked for before whitening, which would make noise as loud as what differs.
+    """
+    from sklearn.cluster import KMeans
+
+    labels = KMeans(count, n_init=1, random_state=seed).fit_predict(x.numpy())
+    return torch.from_numpy(labels)

@@ -1,0 +1,7 @@
+"""Library: what a user holds: ``learn`` and ``load_run`` make a ``Run`` with verbs."""
+
+from nice_anomaly.library.binding import data_folder
+from nice_anomaly.library.learn import begin, learn
+from nice_anomaly.library.verbs import Run, Stream, load_run
+
+__all__ = ["Run", "Stream", "begin", "data_folder", "learn", "load_run"]

@@ -1,0 +1,136 @@
+"""Binding: a trained model with its folder, calibrations, own data and device."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from nice_anomaly import run
+from nice_anomaly.data import Inputs
+from nice_anomaly.errors import ArtifactError, NotCalibratedError
+from nice_anomaly.own_data import OwnData, own_data
+from nice_anomaly.run import DEFAULT, Manifest, Trained
+from nice_anomaly.scores import Scorer
+from nice_anomaly.thresholds import Calibration
+
+
+def data_folder(given: Path | str | None = None) -> Path:
+    """Where the built-in sets are: as given, else NICE_ANOMALY_DATA, else ``data``."""
+    return Path(given or os.environ.get("NICE_ANOMALY_DATA") or "data")
+
+
+class Binding:
+    """What the verbs of a run share.
+
+    ``path`` is its folder, None for a run that was not saved; ``trained`` is the stored value.
+    """
+
+    def __init__(
+        self,
+        trained: Trained,
+        path: Path | None = None,
+        *,
+        device: str = "auto",
+        data_root: Path | str | None = None,
+        memory: Inputs | None = None,
+    ) -> None:
+        self.trained, self.path = trained, path
+        self._device, self._root, self._memory = device, data_folder(data_root), memory
+        self._unsaved: dict[str, Calibration] = {}
+        self._own: tuple[str | None, OwnData] | None = None
+
+    def __repr__(self) -> str:
+        data = self.manifest.data
+        state = ", ".join(self.calibrations) or "not calibrated"
+        return f"<Run {self.name}: {data.n:,} {data.layout}; {state}>"
+
+    @property
+    def name(self) -> str:
+        """Its folder, or what it has learned."""
+        return str(self.path or self.manifest.data.name)
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the run is and where it came from."""
+        return self.trained.manifest
+
+    @property
+    def calibrations(self) -> tuple[str, ...]:
+        """The names of its calibrations, the default first."""
+        if self.path is not None:
+            return run.calibrations(self.path)
+        return tuple(sorted(self._unsaved, key=lambda name: (name != DEFAULT, name)))
+
+    def calibration(self, name: str = DEFAULT) -> Calibration:
+        """A calibration by its name.
+
+        Raises:
+            NotCalibratedError: there is none, or it is of other weights.
+            ArtifactError: its file is damaged.
+        """
+        if self.path is not None:
+            return run.load_calibration(self.path, self.manifest.fingerprint, name)
+        if name not in self._unsaved:
+            absent = run.absent(self.name, name, self.calibrations)
+            raise NotCalibratedError(f"{absent}Run `run.calibrate()`.")
+        return self._unsaved[name]
+
+    def keep(self, calibration: Calibration, name: str = DEFAULT) -> None:
+        """Add a calibration, in the run's folder if it has one.
+
+        Raises:
+            ConfigError: the name is none for a file.
+            NotCalibratedError: it is of other weights.
+        """
+        if calibration.origin.weights != self.manifest.fingerprint:
+            raise NotCalibratedError(
+                f"this calibration was made with other weights than those of {self.name}: it says "
+                f"nothing about these. Run `run.calibrate()`."
+            )
+        run.file_of(name)
+        if self.path is None:
+            self._unsaved[name] = calibration
+        else:
+            run.save_calibration(self.path, calibration, name)
+
+    def own_data(self, group_column: str | None = None) -> OwnData:
+        """What the run was trained on, found again and read once.
+
+        Raises:
+            ConfigError: the data have no such groups.
+            DataError: the data are missing, damaged, or not those of the training.
+        """
+        if self._own is None or self._own[0] != group_column:
+            found = own_data(self.trained, self._root, group_column, self._memory)
+            self._own = group_column, found
+        return self._own[1]
+
+    def scorer(
+        self, calibration: Calibration | None = None, *, noise_seed: int | None = None
+    ) -> Scorer:
+        """What scores raw samples ``[n, d]``: log-likelihoods, or as a calibration has them."""
+        scorer = self.trained.scorer(self._device, noise_seed=noise_seed)
+        typicality = None if calibration is None else calibration.typicality
+        return scorer if typicality is None else scorer.with_typicality(typicality)
+
+    def save(self, path: Path | str, *, overwrite: bool = False) -> None:
+        """Write the run with its calibrations into a folder, which is its own from then on.
+
+        Raises:
+            ConfigError: the folder holds a run and ``overwrite`` was not given.
+            ArtifactError: it cannot be written; what was there before is still whole.
+        """
+        target = Path(path)
+        run.refuse_taken(target, overwrite=overwrite)
+        kept = {name: self.calibration(name) for name in self.calibrations}
+        run.save_run(target, self.trained)
+        for name, calibration in kept.items():
+            run.save_calibration(target, calibration, name)
+        self.path, self._unsaved = target, {}
+
+    def readable_calibrations(self) -> Iterator[Calibration]:
+        """Those that are of these weights; what is wrong with the others is said elsewhere."""
+        for name in self.calibrations:
+            try:
+                yield self.calibration(name)
+            except (NotCalibratedError, ArtifactError):
+                continue

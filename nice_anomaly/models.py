@@ -1,0 +1,48 @@
+"""Models: every kind of density, by the name that a run folder knows it by."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+from torch import Tensor
+
+from nice_anomaly.density import Density, Shape
+from nice_anomaly.flow import Architecture, Flow
+
+MODELS: dict[str, tuple[type[Any], type[Any]]] = {Architecture.kind: (Architecture, Flow)}
+DEFAULT = Architecture.kind  # what a stored architecture without a kind is
+
+
+def stored(architecture: Shape) -> dict[str, Any]:
+    """An architecture as plain values; ``restored`` is the way back."""
+    named = {} if architecture.kind == DEFAULT else {"kind": architecture.kind}
+    return named | vars(architecture)
+
+
+def restored(entry: Mapping[str, Any]) -> Shape:
+    """The architecture that plain values describe.
+
+    Raises:
+        KeyError: a kind of model that is not known here.
+        ValueError: an entry is missing, unknown or of another type.
+    """
+    known, _ = MODELS[entry.get("kind", DEFAULT)]
+    values = {name: value for name, value in entry.items() if name != "kind"}
+    text = json.dumps(values)  # as JSON, where types can be checked strictly
+    architecture: Shape = TypeAdapter(known).validate_json(text, strict=True, extra="forbid")
+    return architecture
+
+
+def rebuilt(architecture: Shape, weights: Mapping[str, Tensor]) -> Density:
+    """The model of that architecture with stored ``weights``; draws no random numbers.
+
+    Raises:
+        RuntimeError: the weights are not those of such a model.
+    """
+    _, kind = MODELS[architecture.kind]
+    with torch.device("meta"):  # built without numbers: all of them come from the weights
+        model: Density = kind(architecture)
+    model.load_state_dict(weights, assign=True)
+    return model

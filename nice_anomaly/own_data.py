@@ -1,0 +1,162 @@
+"""Own data: what a run was trained on, found again with the same split, and how a run reads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nice_anomaly.data import (
+    BuiltIn,
+    ImageForm,
+    ImageReading,
+    InMemory,
+    Inputs,
+    Material,
+    Own,
+    Reading,
+    builtin_material,
+    classes,
+    recall,
+    recognise,
+    row_hashes,
+)
+from nice_anomaly.errors import ConfigError, DataError
+from nice_anomaly.run import Manifest, Trained
+from nice_anomaly.scores import Typicality, halves
+
+FRESH = "Give fresh normals with `calibrate(inputs)`"
+CLASS = "class"  # as a group of a built-in set: what a sample shows
+
+
+@dataclass(frozen=True)
+class OwnData:
+    """The data of a run with its split; ``groups`` ``[n]`` of all samples where asked for."""
+
+    material: Material
+    groups: Sequence[str | None] | None
+    seed: int
+
+    @property
+    def learned(self) -> NDArray[Any]:
+        """The samples that the model was fitted to, ``[n, d]``."""
+        return self.material.dataset.values[self.material.split.fit]
+
+    def some_learned(self, most: int) -> NDArray[Any]:
+        """About ``most`` of them, evenly taken."""
+        fit = self.material.split.fit
+        return self.material.dataset.values[fit[:: max(1, len(fit) // most)]]
+
+    @property
+    def held_out(self) -> NDArray[Any]:
+        """Those that were kept for calibration, ``[n, d]``."""
+        return self.material.dataset.values[self.material.split.calibration]
+
+    @property
+    def held_out_groups(self) -> list[str | None] | None:
+        """The groups of those."""
+        return at(self.groups, self.material.split.calibration)
+
+    def untouched(self, typicality: Typicality | None) -> NDArray[np.int64]:
+        """Places of the held-out samples that no typicality was fitted on."""
+        held = self.held_out
+        if typicality is None:
+            return np.arange(len(held))
+        return halves(row_hashes(held), self.seed)[1]
+
+
+def own_data(
+    run: Trained, root: Path, group_column: str | None = None, memory: Inputs | None = None
+) -> OwnData:
+    """What a run was trained on; ``memory`` are its data if they never were in a file.
+
+    Raises:
+        ConfigError: the data have no such groups.
+        DataError: the data are missing, damaged, or not those of the training.
+    """
+    data = run.manifest.data
+    material = own_material(run.manifest, root, group_column, memory)
+    if material.dataset.fingerprint != data.fingerprint:
+        where, remedy = data.name, FRESH
+        if isinstance(data.source, BuiltIn):
+            where = f"the '{data.name}' data in {root}"
+            remedy = "Name the folder it was trained from with `data_root`"
+        raise DataError(
+            f"{where} are not the data that the run was trained on: its held-out part cannot be "
+            f"found again. {remedy}, or train again."
+        )
+    groups = None if group_column is None else _groups(data.source, material, group_column, root)
+    return OwnData(material, groups, run.manifest.settings.seed)
+
+
+def own_material(
+    manifest: Manifest,
+    root: Path,
+    group_column: str | None = None,
+    memory: Inputs | None = None,
+) -> Material:
+    """The samples that are where a run's data were, cut as they were then.
+
+    Raises:
+        ConfigError: the data have no such groups.
+        DataError: they are missing or damaged.
+    """
+    settings = manifest.settings
+    match manifest.data.source:
+        case BuiltIn(name):
+            return builtin_material(name, settings.data, settings.seed, root)
+        case Own(arguments, reading):
+            inputs = recognise(arguments)
+        case InMemory(reading):
+            if memory is None:
+                raise DataError(
+                    f"the run has learned '{manifest.data.name}' in memory, which is gone: its "
+                    f"held-out part cannot be found again. {FRESH}."
+                )
+            inputs = memory
+    return recall(inputs, _grouped(reading, group_column), settings.data, settings.seed)
+
+
+def reading_of(run: Trained, group_column: str | None = None) -> Reading:
+    """How a run reads a user's samples; with groups if they are asked for.
+
+    Raises:
+        ConfigError: images that should be grouped by a column.
+        DataError: the run has learned a built-in set that no files are like.
+    """
+    data = run.manifest.data
+    reading = data.reading
+    if reading is None:
+        if data.layout.kind != "image" or data.layout.levels != 256:
+            raise DataError(
+                f"the run has learned the built-in set '{data.name}': it reads no files of another "
+                f"form. Train on your own with `learn(inputs)`."
+            )
+        height, width = data.layout.shape
+        reading = ImageReading(ImageForm(height, width, 1))
+    return _grouped(reading, group_column)
+
+
+def at(groups: Sequence[str | None] | None, places: NDArray[np.int64]) -> list[str | None] | None:
+    """The groups of the samples at ``places``."""
+    return None if groups is None else [groups[place] for place in places]
+
+
+def _grouped(reading: Reading, group_column: str | None) -> Reading:
+    return reading if group_column is None else reading.grouped_by(group_column)
+
+
+def _groups(
+    source: object, material: Material, group_column: str, root: Path
+) -> Sequence[str | None]:
+    if material.groups is not None:
+        return list(material.groups)
+    assert isinstance(source, BuiltIn)
+    if group_column != CLASS:
+        raise ConfigError(
+            f"a built-in set has no column '{group_column}': `group_column='{CLASS}'` groups its "
+            f"samples by what they show."
+        )
+    return classes(source.name, "train", root)

@@ -1,0 +1,290 @@
+"""The detector as scikit-learn knows detectors, a thin shell over ``learn`` and ``calibrate``.
+
+Needs scikit-learn 1.6, and for frames the extra 'table'.
+"""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from nice_anomaly import normals
+from nice_anomaly.data import TableReading, recognise
+from nice_anomaly.errors import NiceAnomalyError
+from nice_anomaly.learning import Report, train_to_the_end
+from nice_anomaly.library import Run, begin
+from nice_anomaly.own_data import OwnData
+from nice_anomaly.run import DataRecord, calibration_bytes, packed, parse_calibration, unpacked
+from nice_anomaly.thresholds import (
+    ALL,
+    Bounds,
+    Calibration,
+    Certified,
+    Conformal,
+    Detection,
+    Group,
+    Rule,
+    detect,
+    ranks,
+)
+
+FEWEST = 8  # rows: half to fit, two to stop the training, two for the threshold
+PICKLE = "a pickled NiceDetector"
+
+
+class TooFewNormalsWarning(UserWarning):
+    """The held-out rows are too few for the promise: it is kept by flagging nothing."""
+
+
+class NiceDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
+    """Outliers of a table, with a false-alarm rate: the density of normal rows by a NICE flow.
+
+    ``fit`` takes every row as normal. It keeps a tenth of them to stop the training in time and a
+    quarter for the threshold, which the flow never sees. Missing cells (NaN) are read: that they
+    are missing is learned too. Infinite ones are refused. A pandas, Polars or Arrow frame whose
+    columns have names may also hold categories, truths and dates; of another frame or an array
+    all has to be numbers. More than 100,000 rows are reduced to a random choice of that many
+    (``overrides=["data.rows=…"]``).
+
+    Parameters
+    ----------
+    alpha
+        The false-alarm rate: of new normal rows at most this share is flagged. It is *no* share
+        of outliers ("contamination") in X.
+    confidence
+        None keeps ``alpha`` on average over fits (conformal); a number like 0.95 keeps it in that
+        share of all fits (certified), which takes more rows.
+    config
+        A shipped configuration or a YAML file. What it says of ``calibrate`` does not count.
+    overrides
+        Single settings on top, like ``["train.epochs=5"]``.
+    device
+        auto, cpu or cuda.
+    random_state
+        Decides which rows are held out, and the training. A number s gives the run of
+        ``nice_anomaly.learn(X, config=…, seed=s)``.
+
+    Attributes
+    ----------
+    run_
+        The ``nice_anomaly.Run``, with its calibration: ``run_.save(folder)`` gives it to the
+        command line; ``run_.calibrate(new_normals, alpha=…)`` sets another threshold without
+        another training. It does not hold X.
+    calibration_
+        Its ``Calibration``: the rule, its claim, and the scores of the held-out rows.
+    offset_
+        The threshold in nats. It is -inf, after a ``TooFewNormalsWarning``, where so few rows
+        were held out that only flagging nothing keeps the promise.
+    n_features_in_
+        The number of columns.
+    feature_names_in_
+        Their names, where X is a frame and all are strings.
+
+    The promise is for new rows that come as those in X came, independently; rows of X itself, as
+    in ``fit_predict``, are known to the flow. Scores do not depend on what they are computed
+    with, and a pickle, which holds the run in its own safe format, gives them again to the bit.
+
+    Every method raises ValueError for what it cannot read, ``fit`` also for settings that cannot
+    be, for less than eight rows, and for rows that are all the same.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nice_anomaly.sklearn import NiceDetector
+    >>> X = np.random.default_rng(0).normal(size=(400, 2)).cumsum(axis=1)
+    >>> detector = NiceDetector(alpha=0.05, overrides=["train.epochs=5"]).fit(X)
+    >>> detector.predict([[0.1, 0.2], [9.0, -9.0]]).tolist()
+    [1, -1]
+    """
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 0.05,
+        confidence: float | None = None,
+        config: str = "table",
+        overrides: Sequence[str] | None = None,
+        device: str = "auto",
+        random_state: Any = 0,
+    ) -> None:
+        self.alpha = alpha
+        self.confidence = confidence
+        self.config = config
+        self.overrides = overrides
+        self.device = device
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the density of X ``[n, d]`` and set the threshold; ``y`` is not looked at."""
+        del y
+        table = self._table(X, reset=True)
+        with _value_errors():
+            rule = self._rule()
+            job = begin(
+                recognise(table),
+                config=self.config,
+                overrides=[*(self.overrides or ())],
+                seed=self._seed(),
+                fewest=FEWEST,
+                device=self.device,
+            )
+            trained = job.trained(train_to_the_end(job, None, None, _silent))
+            run = Run(trained, device=self.device)  # without X: it is not kept
+            own = OwnData(job.material, None, job.settings.seed)
+            found = normals.held_out(trained, run.scorer(), own, "likelihood")
+            calibration = _calibrated(found, rule)
+        run.keep(calibration)
+        self.run_ = run
+        left_out = _left_out(run.manifest.data)
+        for remark in (*left_out, *normals.remarks(found, calibration, run.manifest.data)):
+            warnings.warn(remark, stacklevel=2)
+        if not calibration.overall.bounds.rank:
+            text = _too_few(calibration, run.manifest.data.n)
+            warnings.warn(text, TooFewNormalsWarning, stacklevel=2)
+        return self
+
+    @property
+    def calibration_(self) -> Calibration:
+        """What the threshold rests on."""
+        return self.run_.calibration()
+
+    @property
+    def offset_(self) -> float:
+        """The threshold in nats: what scores strictly below is flagged."""
+        return self.calibration_.threshold
+
+    def score_samples(self, X: Any) -> NDArray[np.float64]:
+        """Log-likelihoods of X ``[n, d]`` in nats, ``[n]``; higher is more normal."""
+        return self._detection(X).scores
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """``score_samples(X) - offset_`` in nats, ``[n]``; negative is flagged."""
+        return self._detection(X).margin
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """-1 for a row that is flagged, else 1, ``[n]``."""
+        return np.where(self._detection(X).flagged, -1, 1)
+
+    def p_values(self, X: Any) -> NDArray[np.float64]:
+        """Conformal p-values ``[n]``, (1 + #{S_i ≤ s}) / (m + 1) over the m held-out scores S_i.
+
+        A normal row has P(p ≤ α) ≤ α for every α (Vovk et al. 2005). Without ``confidence``,
+        flagged is exactly what has p ≤ ``alpha``.
+        """
+        return self._detection(X).p_value
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The run as the files of its own format: a pickle holds no tensors."""
+        state = {**super().__getstate__()}
+        if "run_" in state:
+            run = state["run_"]
+            state["run_"] = packed(run.trained), calibration_bytes(self.calibration_)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Raises ArtifactError when the files do not belong together."""
+        state = {**state}
+        if "run_" in state:
+            files, calibration = state["run_"]
+            run = Run(unpacked(files, PICKLE), device=state["device"])
+            weights = run.manifest.fingerprint
+            run.keep(parse_calibration(calibration, weights, PICKLE, "Fit it again."))
+            state["run_"] = run
+        super().__setstate__(state)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _rule(self) -> Rule:
+        if self.confidence is None:
+            return Conformal(self.alpha)
+        return Certified(self.alpha, self.confidence)
+
+    def _seed(self) -> int:
+        drawn = check_random_state(self.random_state)
+        if isinstance(self.random_state, Integral):
+            return int(self.random_state)
+        return int(drawn.randint(np.iinfo(np.int32).max))
+
+    def _table(self, X: Any, *, reset: bool) -> Any:
+        """X as the library reads it: by its names, or by position, as ``fit`` was given it."""
+        by_name = _has_names(X) and (reset or hasattr(self, "feature_names_in_"))
+        checked = validate_data(
+            self,
+            X,
+            reset=reset,
+            skip_check_array=by_name,
+            dtype=np.float64,
+            ensure_all_finite="allow-nan",
+            ensure_min_samples=FEWEST if reset else 1,
+        )
+        if by_name:  # an index may name rows twice, as after resampling
+            return X.reset_index(drop=True) if hasattr(X, "reset_index") else X
+        if not hasattr(self, "feature_names_in_"):
+            return checked
+        import pyarrow
+
+        return pyarrow.table(dict(zip(self.feature_names_in_, checked.T, strict=True)))
+
+    def _detection(self, X: Any) -> Detection:
+        check_is_fitted(self)
+        table = self._table(X, reset=False)
+        with _value_errors():
+            return detect(self.run_.score(table), self.calibration_)
+
+
+def _silent(report: Report) -> None:
+    """What hears of the training."""
+    del report
+
+
+@contextmanager
+def _value_errors() -> Iterator[None]:
+    """What this package refuses, as scikit-learn refuses it."""
+    try:
+        yield
+    except NiceAnomalyError as error:
+        raise ValueError(str(error)) from error
+
+
+def _has_names(X: Any) -> bool:
+    """Whether it is a frame whose columns are all called by strings."""
+    arrow = hasattr(X, "column_names") and not hasattr(X, "iloc")
+    names = list(X.column_names if arrow else getattr(X, "columns", ()))
+    return bool(names) and all(isinstance(name, str) for name in names)
+
+
+def _calibrated(found: normals.Normals, rule: Rule) -> Calibration:
+    """The thresholds of the rule, or -inf where it needs more scores than there are."""
+    if len(found.scores) >= rule.fewest("low"):
+        return found.calibrate(rule)
+    every = Group(ALL, (), Bounds(-np.inf), np.sort(found.scores.values))
+    return Calibration(rule, "low", found.scores.origin, every, source=found.source)
+
+
+def _left_out(data: DataRecord) -> Iterator[str]:
+    columns = data.reading.columns if isinstance(data.reading, TableReading) else ()
+    for column in columns:
+        if not column.width:
+            yield f"the column {column.name} is {column}"
+
+
+def _too_few(calibration: Calibration, rows: int) -> str:
+    rule, n = calibration.rule, calibration.n
+    fewest, least = rule.fewest("low"), rule.smallest_rate(n, "low")
+    offer = 1.0 if least is None else ranks.rounded_up(least)
+    accept = f", or accept `alpha={offer:g}`, which {n:,} support" if offer < 1 else ""
+    return (
+        f"{calibration.title} needs {fewest:,} held-out normals, and this fit held out {n:,} of "
+        f"{rows:,} rows: nothing is flagged (offset_ is -inf). Fit on more rows, of which "
+        f"`overrides=['data.calibration={fewest}']` holds out enough{accept}."
+    )

@@ -1,0 +1,38 @@
+"""Thresholds: scores of normal data the model has not seen → thresholds and what they promise."""
+
+from nice_anomaly.thresholds.bounds import Bounds, sides_of
+from nice_anomaly.thresholds.calibration import ALL, Calibration, Group, calibrate
+from nice_anomaly.thresholds.choice import choose, tail_of
+from nice_anomaly.thresholds.detection import Detection, detect
+from nice_anomaly.thresholds.discoveries import Discoveries, at_level
+from nice_anomaly.thresholds.rules import (
+    RULES,
+    Certified,
+    Conformal,
+    Manual,
+    Quantile,
+    Rule,
+    Sigma,
+)
+
+__all__ = [
+    "ALL",
+    "RULES",
+    "Bounds",
+    "Calibration",
+    "Certified",
+    "Conformal",
+    "Detection",
+    "Discoveries",
+    "Group",
+    "Manual",
+    "Quantile",
+    "Rule",
+    "Sigma",
+    "at_level",
+    "calibrate",
+    "choose",
+    "detect",
+    "sides_of",
+    "tail_of",
+]

@@ -1,0 +1,108 @@
+"""Discoveries: which of many samples to flag so that few of the flagged are false alarms.
+
+A threshold bounds the false alarms among the normals. In a batch of m samples one may rather
+bound the false discovery rate: the expected share of false alarms among what is flagged.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nice_anomaly.errors import ConfigError
+from nice_anomaly.thresholds.bounds import Bounds, sides_of
+from nice_anomaly.thresholds.calibration import Calibration, Group
+from nice_anomaly.vocabulary import Tail
+
+Method = Literal["bh", "by"]
+
+
+@dataclass(frozen=True)
+class Discoveries:
+    """The rule that flags p-values up to a level which the whole batch decides.
+
+    Benjamini & Hochberg (1995), "bh": of m p-values in order the largest p_(r) ≤ r q / m is the
+    level. Conformal p-values that share their calibration scores are positively dependent in the
+    way this needs (Bates et al. 2023). Benjamini & Yekutieli (2001), "by": q is divided by
+    1 + 1/2 + … + 1/m, which holds under any dependence.
+    """
+
+    fdr: float
+    method: Method = "bh"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fdr < 1:
+            raise ConfigError(
+                f"`fdr` takes a share between 0 and 1, like 0.05 for 5 %, got {self.fdr:g}."
+            )
+
+    def level(self, p_values: NDArray[np.float64]) -> float:
+        """The largest p-value that is flagged; 0 where nothing is.
+
+        >>> Discoveries(0.1).level(np.array([0.01, 0.5, 0.04, 0.9]))
+        0.04
+        """
+        m = len(p_values)
+        ordered = np.sort(p_values)
+        small = np.flatnonzero(ordered <= np.arange(1, m + 1) * self._share(m) / max(m, 1))
+        return float(ordered[small[-1]]) if len(small) else 0.0
+
+    def fewest(self, smallest: float, m: int) -> int:
+        """How many of m samples must have the ``smallest`` p-value for any to be flagged.
+
+        More than m says that nothing can be, whatever the samples.
+
+        >>> Discoveries(0.05).fewest(1 / 1_001, 10_000)
+        200
+        """
+        return max(1, int(np.ceil(smallest * m / self._share(m) - 1e-9)))
+
+    def bounds(self, level: float, group: Group, tail: Tail) -> Bounds:
+        """The thresholds that flag p-values up to ``level``."""
+        rank = int(np.floor(level * (group.n + 1) / sides_of(tail) + 1e-6))
+        if not rank:
+            return Bounds(-np.inf)
+        high = float(group.scores[-rank]) if tail == "both" else np.inf
+        return Bounds(float(group.scores[rank - 1]), high, rank)
+
+    def remarks(self, calibration: Calibration, m: int) -> Iterator[str]:
+        """What to know beforehand of discoveries among ``m`` samples."""
+        if not m:
+            return
+        fewest, n = self.fewest(calibration.smallest_p_value, m), calibration.n
+        start = f"with {n:,} calibration scores and {m:,} samples"
+        if calibration.tail == "both" and self.method == "bh":
+            yield (
+                "note: for both tails the proof of this procedure does not reach; `by=True` has one"
+            )
+        if fewest > m:
+            yield (
+                f"note: {start} nothing can be flagged at `fdr={self.fdr:g}`, however odd: more "
+                f"calibration normals or a higher `fdr` are needed"
+            )
+        elif fewest == 1:
+            yield f"{start} a single discovery is possible at `fdr={self.fdr:g}`"
+        else:
+            yield (
+                f"{start} there are at least {fewest:,} discoveries at `fdr={self.fdr:g}`, or "
+                f"none; more calibration normals would lower that number"
+            )
+
+    def _share(self, m: int) -> float:
+        harmonic = float((1 / np.arange(1, m + 1)).sum()) if self.method == "by" else 1.0
+        return self.fdr / max(harmonic, 1.0)
+
+
+def at_level(calibration: Calibration, rule: Discoveries, level: float) -> Calibration:
+    """The same scores with the thresholds that flag p-values up to ``level``."""
+
+    def moved(group: Group) -> Group:
+        return replace(group, bounds=rule.bounds(level, group, calibration.tail))
+
+    return replace(
+        calibration,
+        overall=moved(calibration.overall),
+        groups=tuple(map(moved, calibration.groups)),
+    )

@@ -1,0 +1,11 @@
+"""Vocabulary: the names that settings, options, stored files and the mathematics share."""
+
+from typing import Literal
+
+ScoreName = Literal["likelihood", "latents", "input", "auto"]
+SettingRule = Literal["sigma", "certified", "conformal", "quantile"]  # need no number by hand
+RuleName = Literal["sigma", "certified", "conformal", "quantile", "manual"]
+Tail = Literal["low", "both"]
+PriorName = Literal["logistic", "gaussian", "student", "mixture"]
+Activation = Literal["relu", "silu"]
+Precision = Literal["auto", "float32", "bfloat16"]

@@ -1,0 +1,48 @@
+"""Words: numbers as people read them."""
+
+import math
+
+
+def percent(value: float) -> str:
+    """A rate for people: two decimals, three below 0.2 %, two digits that count below 0.001 %.
+
+    >>> percent(0.011), percent(0.00135), percent(0.0), percent(2.5e-7)
+    ('1.10 %', '0.135 %', '0.00 %', '0.000025 %')
+    """
+    digits = 3 if 0 < abs(value) < 0.002 else 2
+    if 0 < abs(value) < 1e-5:
+        digits = 1 - math.floor(math.log10(abs(100 * value)))
+    return f"{100 * value:.{digits}f} %"
+
+
+def rate(value: float, interval: tuple[float, float]) -> str:
+    """A rate with its 95 % interval.
+
+    >>> rate(0.011, (0.00905, 0.01325))
+    '1.10 % [0.91, 1.32]'
+    """
+    low, high = (percent(bound).removesuffix(" %") for bound in interval)
+    return f"{percent(value)} [{low}, {high}]"
+
+
+def sure(confidence: float) -> str:
+    """A confidence in full.
+
+    >>> sure(0.95), sure(0.99999)
+    ('95 %', '99.999 %')
+    """
+    return f"{100 * confidence:.10g} %"
+
+
+def counted(counts: dict[str, int]) -> str:
+    """What there are some of, with how many; empty where there is nothing.
+
+    >>> counted({"unreadable": 1_200, "without a label": 0, "anomalies": 3})
+    '1,200 unreadable, 3 anomalies'
+    """
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+
+
+def finite(value: float) -> float | None:
+    """The number, or None for an infinity, which JSON does not have."""
+    return value if abs(value) < math.inf else None
