@@ -41,6 +41,21 @@ class Verdicts:
         return content
 
 
+@dataclass(frozen=True)
+class Stream:
+    """Verdicts as they come, and what they are held against.
+
+    ``rule`` bounds the false discoveries, if any does. ``normal`` says what every sample is, where
+    that is known of the whole set.
+    """
+
+    source: str
+    verdicts: Iterator[Verdicts]
+    calibration: Calibration
+    rule: Discoveries | None = None
+    normal: bool | None = None
+
+
 def verdicts(samples: Scored, calibration: Calibration) -> Iterator[Verdicts]:
     """Hold every batch against a calibration, as they come."""
     for batch, scores in samples:

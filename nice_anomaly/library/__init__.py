@@ -2,6 +2,6 @@
 
 from nice_anomaly.library.binding import data_folder
 from nice_anomaly.library.learn import begin, learn
-from nice_anomaly.library.verbs import Run, Stream, load_run
+from nice_anomaly.library.verbs import Run, load_run
 
-__all__ = ["Run", "Stream", "begin", "data_folder", "learn", "load_run"]
+__all__ = ["Run", "begin", "data_folder", "learn", "load_run"]

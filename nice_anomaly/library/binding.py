@@ -81,16 +81,19 @@ class Binding:
             ConfigError: the name is none for a file.
             NotCalibratedError: it is of other weights.
         """
-        if calibration.origin.weights != self.manifest.fingerprint:
-            raise NotCalibratedError(
-                f"this calibration was made with other weights than those of {self.name}: it says "
-                f"nothing about these. Run `run.calibrate()`."
-            )
+        self._refuse_foreign(calibration)
         run.file_of(name)
         if self.path is None:
             self._unsaved[name] = calibration
         else:
             run.save_calibration(self.path, calibration, name)
+
+    def chosen(self, calibration: str | Calibration) -> Calibration:
+        """A calibration by its name, or as it is if it is of this run."""
+        if isinstance(calibration, str):
+            return self.calibration(calibration)
+        self._refuse_foreign(calibration)
+        return calibration
 
     def own_data(self, group_column: str | None = None) -> OwnData:
         """What the run was trained on, found again and read once.
@@ -126,6 +129,13 @@ class Binding:
         for name, calibration in kept.items():
             run.save_calibration(target, calibration, name)
         self.path, self._unsaved = target, {}
+
+    def _refuse_foreign(self, calibration: Calibration) -> None:
+        if calibration.origin.weights != self.manifest.fingerprint:
+            raise NotCalibratedError(
+                f"this calibration was made with other weights than those of {self.name}: it says "
+                f"nothing about these. Run `run.calibrate()`."
+            )
 
     def readable_calibrations(self) -> Iterator[Calibration]:
         """Those that are of these weights; what is wrong with the others is said elsewhere."""

@@ -5,7 +5,6 @@ The arguments are the options of the command line, with its defaults and its err
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from nice_anomaly.evaluation.found import Found
 from nice_anomaly.evaluation.opponents import Opponents, opponents
 from nice_anomaly.evaluation.samples import Columns, samples
 from nice_anomaly.evaluation.stress import Trial, stress
-from nice_anomaly.evaluation.verdicts import Verdicts, together, verdicts
+from nice_anomaly.evaluation.verdicts import Stream, together, verdicts
 from nice_anomaly.library.binding import Binding
 from nice_anomaly.own_data import reading_of
 from nice_anomaly.run import DEFAULT
@@ -34,21 +33,6 @@ Say = Callable[[str], None]
 def warn(text: str) -> None:
     """Tell a notebook what the command line says on stderr."""
     warnings.warn(text, stacklevel=3)
-
-
-@dataclass(frozen=True)
-class Stream:
-    """Verdicts as they come, and what they are held against.
-
-    ``rule`` bounds the false discoveries, if any does. ``normal`` says what every sample is, where
-    that is known of the whole set.
-    """
-
-    source: str
-    verdicts: Iterator[Verdicts]
-    calibration: Calibration
-    rule: Discoveries | None = None
-    normal: bool | None = None
 
 
 class Run(Binding):
@@ -114,25 +98,37 @@ class Run(Binding):
         self,
         inputs: Any = None,
         *,
+        alpha: float | None = None,
+        confidence: float | None = None,
         rule: RuleName | None = None,
+        k: float | None = None,
+        threshold: float | None = None,
+        ceiling: float | None = None,
         tail: Tail | None = None,
         score: ScoreName | None = None,
         group_column: str | None = None,
         name: str = DEFAULT,
         skip_unreadable: bool = False,
         say: Say = warn,
-        **numbers: float | None,
     ) -> Calibration:
         """Set the threshold from normal samples that training has not seen, and keep it.
 
-        Those are the part that training held out, or ``inputs``. ``numbers`` are those of the
-        rules: ``k``; ``alpha``, ``confidence``; ``threshold``, ``ceiling``. ``say`` hears remarks.
+        Those are the part that training held out, or ``inputs``. The first of ``k``, ``alpha``,
+        ``confidence``, ``threshold`` and ``ceiling`` that is given chooses the rule, if ``rule``
+        does not. ``group_column`` gives every group a threshold of its own. ``say`` hears remarks.
 
         Raises:
             ConfigError: numbers or names that cannot be.
             DataError: too few normals for the rule, and what ``normals`` refuses.
         """
         settings = self.manifest.settings.calibrate
+        numbers = {
+            "k": k,
+            "alpha": alpha,
+            "confidence": confidence,
+            "threshold": threshold,
+            "ceiling": ceiling,
+        }
         how = choose(rule, numbers, settings)
         sides = tail_of(how, tail, settings.tail)
         run.file_of(name)
@@ -151,7 +147,7 @@ class Run(Binding):
         self,
         inputs: Any,
         *,
-        calibration: str = DEFAULT,
+        calibration: str | Calibration = DEFAULT,
         fdr: float | None = None,
         by: bool = False,
         id_column: str | None = None,
@@ -166,11 +162,11 @@ class Run(Binding):
         the false discoveries under any dependence. ``watch`` hears how many were scored.
 
         Raises:
-            NotCalibratedError: there is no such calibration.
+            NotCalibratedError: there is no such calibration, or it is of another run.
             ConfigError, DataError: the input, or a column of it, does not fit the run.
         """
         rule = None if fdr is None else Discoveries(fdr, "by" if by else "bh")
-        against = self.calibration(calibration)
+        against = self.chosen(calibration)
         columns = Columns(id_column, label_column, anomaly_values, against.group_column)
         found = inputs if isinstance(inputs, BuiltIn) else recognise(inputs)
         source, scorer = found.name, self.scorer(against)
@@ -181,14 +177,35 @@ class Run(Binding):
                 say(remark)
         return Stream(source, verdicts(stream, against), against, rule, normal)
 
-    def detect(self, inputs: Any, *, skip_unreadable: bool = False, **options: Any) -> Found:
-        """Score samples and flag those below the threshold; ``options`` are those of ``stream``.
+    def detect(
+        self,
+        inputs: Any,
+        *,
+        calibration: str | Calibration = DEFAULT,
+        fdr: float | None = None,
+        by: bool = False,
+        id_column: str | None = None,
+        label_column: str | None = None,
+        anomaly_values: Sequence[str] = (),
+        skip_unreadable: bool = False,
+        say: Say = warn,
+    ) -> Found:
+        """Score samples and flag those below the threshold; the arguments are those of ``stream``.
 
         Raises:
-            NotCalibratedError: there is no such calibration.
+            NotCalibratedError: there is no such calibration, or it is of another run.
             ConfigError, DataError: the input does not fit the run, or a sample cannot be read.
         """
-        stream = self.stream(inputs, **options)
+        stream = self.stream(
+            inputs,
+            calibration=calibration,
+            fdr=fdr,
+            by=by,
+            id_column=id_column,
+            label_column=label_column,
+            anomaly_values=anomaly_values,
+            say=say,
+        )
         parts = []
         for part in stream.verdicts:
             if not skip_unreadable:
@@ -199,15 +216,15 @@ class Run(Binding):
         )
 
     def stress(
-        self, *, calibration: str = DEFAULT, n: int = 1_000, seed: int = 0
+        self, *, calibration: str | Calibration = DEFAULT, n: int = 1_000, seed: int = 0
     ) -> Iterator[Trial]:
         """The power against corruptions of at most ``n`` held-out normals; see ``stress``.
 
         Raises:
-            NotCalibratedError: there is no such calibration.
+            NotCalibratedError: there is no such calibration, or it is of another run.
             DataError: the run's data are gone, or too small for a corruption.
         """
-        against = self.calibration(calibration)
+        against = self.chosen(calibration)
         own = self.own_data(against.group_column)
         yield from stress(self.scorer(against), against, own, most=n, seed=seed)
 
@@ -215,7 +232,7 @@ class Run(Binding):
         self,
         inputs: Any,
         *,
-        calibration: str = DEFAULT,
+        calibration: str | Calibration = DEFAULT,
         label_column: str | None = None,
         anomaly_values: Sequence[str] = (),
         skip_unreadable: bool = False,
@@ -226,22 +243,22 @@ class Run(Binding):
             ConfigError, DataError: the input does not fit, or has too few of a kind.
         """
         own = self.own_data()
-        held = own.held_out[own.untouched(self.calibration(calibration).typicality)]
+        held = own.held_out[own.untouched(self.chosen(calibration).typicality)]
         columns = Columns(label_column=label_column, anomaly_values=anomaly_values)
         return opponents(
             self.trained, inputs, held, self._root, columns, skip_unreadable=skip_unreadable
         )
 
     def compare(
-        self, on: Opponents, *, calibration: str = DEFAULT, seed: int = 0
+        self, on: Opponents, *, calibration: str | Calibration = DEFAULT, seed: int = 0
     ) -> Iterator[Contest]:
         """Hold this run beside simple methods on the same samples; see ``compare``.
 
         Raises:
-            NotCalibratedError: there is no such calibration.
+            NotCalibratedError: there is no such calibration, or it is of another run.
             DataError: the run's data, which the methods learn from, are gone.
         """
-        against, layout = self.calibration(calibration), self.manifest.data.layout
+        against, layout = self.chosen(calibration), self.manifest.data.layout
         pair = on.normal, on.anomalous
         learned = self.own_data().learned
         yield from compare(self.scorer(against), against, learned, *pair, layout, seed)
