@@ -27,7 +27,7 @@ from nice_anomaly.data import (
 )
 from nice_anomaly.density import Density
 from nice_anomaly.errors import DataError, NumericsError
-from nice_anomaly.flow import Architecture, Flow, MixturePrior
+from nice_anomaly.initial import initial_flow
 from nice_anomaly.own_data import own_material
 from nice_anomaly.preprocess import Preprocess
 from nice_anomaly.run import (
@@ -43,8 +43,6 @@ from nice_anomaly.run import (
 from nice_anomaly.runtime import choose_device, choose_precision
 from nice_anomaly.training import Checkpoint, Progress, train
 
-COMPONENT_SAMPLES = 50  # what a component of a mixture wants to be learned from
-INITIAL_SAMPLES = 4096  # enough to measure a spread per coordinate to 1 %
 SAVE_EVERY_SECONDS = 60
 
 
@@ -178,8 +176,8 @@ def ready(settings: Settings, material: Material, inputs: tuple[str, ...], devic
     else:
         steps = material.reading.steps if isinstance(material.reading, TableReading) else None
         preprocess = Preprocess.for_columns(fit.numpy(), settings.flow.noise, steps)
-    flow = _flow(settings, preprocess, fit)
-    return Job(settings, material, inputs, preprocess, flow.to(target), precision)
+    model = initial_flow(settings, preprocess, fit)
+    return Job(settings, material, inputs, preprocess, model.to(target), precision)
 
 
 def interrupted(path: Path, root: Path, device: str = "auto") -> tuple[Job, Checkpoint]:
@@ -257,45 +255,3 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "not installed"
     return found
-
-
-def _flow(settings: Settings, preprocess: Preprocess, fit: Tensor) -> Flow:
-    """The untrained flow of the settings for rows ``fit`` ``[n, d]``, started from the data."""
-    wanted = settings.flow
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
-        flow = Flow(
-            Architecture(
-                dimensions=fit.shape[1],
-                couplings=wanted.couplings,
-                layers=wanted.layers,
-                width=wanted.width_for(len(fit)),
-                prior=wanted.prior,
-                activation=wanted.activation,
-                components=max(1, min(wanted.components, len(fit) // COMPONENT_SAMPLES)),
-            )
-        )
-    generator = torch.Generator().manual_seed(settings.seed)
-    sample = preprocess.dequantise(fit[:INITIAL_SAMPLES], generator)
-    flow.initialise(
-        sample,
-        *preprocess.moments(fit),
-        floor=wanted.eigenvalue_floor,
-        nu=wanted.degrees_of_freedom,
-        emphasis=wanted.emphasis,
-    )
-    if isinstance(flow.prior, MixturePrior):
-        labels = _clusters(sample, flow.architecture.components, settings.seed)
-        flow.prior.initialise(flow(sample)[0].detach(), labels)
-    return flow
-
-
-def _clusters(x: Tensor, count: int, seed: int) -> Tensor:
-    """Which of ``count`` clusters each row of ``x`` belongs to, ``[n]``.
-
-    Clusters are looked for before whitening, which would make noise as loud as what differs.
-    """
-    from sklearn.cluster import KMeans
-
-    labels = KMeans(count, n_init=1, random_state=seed).fit_predict(x.numpy())
-    return torch.from_numpy(labels)
