@@ -246,6 +246,11 @@ def train_to_the_end(
     return last
 
 
+def silent(report: Report) -> None:
+    """What hears of a training where nobody looks."""
+    del report
+
+
 def versions() -> dict[str, str]:
     """Of everything that can change a number."""
     found = {"python": platform.python_version(), "torch": str(torch.__version__)}

@@ -116,7 +116,8 @@ def own_material(
                     f"held-out part cannot be found again. {FRESH}."
                 )
             inputs = memory
-    return recall(inputs, _grouped(reading, group_column), settings.data, settings.seed)
+    wanted = _grouped(reading, group_column)
+    return recall(inputs, wanted, settings.data, settings.seed, fewest=1)  # they were enough once
 
 
 def reading_of(run: Trained, group_column: str | None = None) -> Reading:

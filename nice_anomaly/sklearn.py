@@ -16,10 +16,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from nice_anomaly import normals
-from nice_anomaly.data import TableReading, recognise
+from nice_anomaly.data import TableReading, Wishes, recognise
 from nice_anomaly.errors import NiceAnomalyError
-from nice_anomaly.learning import Report, train_to_the_end
-from nice_anomaly.library import Run, begin
+from nice_anomaly.learning import silent, train_to_the_end
+from nice_anomaly.library import Run, begin, settings_for
 from nice_anomaly.own_data import OwnData
 from nice_anomaly.run import DataRecord, calibration_bytes, packed, parse_calibration, unpacked
 from nice_anomaly.thresholds import (
@@ -88,8 +88,8 @@ class NiceDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
         Their names, where X is a frame and all are strings.
 
     The promise is for new rows that come as those in X came, independently; rows of X itself, as
-    in ``fit_predict``, are known to the flow. Scores do not depend on what they are computed
-    with, and a pickle, which holds the run in its own safe format, gives them again to the bit.
+    in ``fit_predict``, are known to the flow. A score depends on its row alone, up to the rounding
+    of float32. A pickle holds the run in its own safe format and gives the same to the bit.
 
     Every method raises ValueError for what it cannot read, ``fit`` also for settings that cannot
     be, for less than eight rows, and for rows that are all the same.
@@ -127,23 +127,18 @@ class NiceDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
         table = self._table(X, reset=True)
         with _value_errors():
             rule = self._rule()
-            job = begin(
-                recognise(table),
-                config=self.config,
-                overrides=[*(self.overrides or ())],
-                seed=self._seed(),
-                fewest=FEWEST,
-                device=self.device,
-            )
-            trained = job.trained(train_to_the_end(job, None, None, _silent))
+            found = recognise(table)
+            settings = settings_for(found, self.config, self.overrides or (), self._seed())
+            job = begin(found, settings, Wishes(fewest=FEWEST), device=self.device)
+            trained = job.trained(train_to_the_end(job, None, None, silent))
             run = Run(trained, device=self.device)  # without X: it is not kept
             own = OwnData(job.material, None, job.settings.seed)
-            found = normals.held_out(trained, run.scorer(), own, "likelihood")
-            calibration = _calibrated(found, rule)
+            held_out = normals.held_out(trained, run.scorer(), own, "likelihood")
+            calibration = _calibrated(held_out, rule)
         run.keep(calibration)
         self.run_ = run
         left_out = _left_out(run.manifest.data)
-        for remark in (*left_out, *normals.remarks(found, calibration, run.manifest.data)):
+        for remark in (*left_out, *normals.remarks(held_out, calibration, run.manifest.data)):
             warnings.warn(remark, stacklevel=2)
         if not calibration.overall.bounds.rank:
             text = _too_few(calibration, run.manifest.data.n)
@@ -240,11 +235,6 @@ class NiceDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
         table = self._table(X, reset=False)
         with _value_errors():
             return detect(self.run_.score(table), self.calibration_)
-
-
-def _silent(report: Report) -> None:
-    """What hears of the training."""
-    del report
 
 
 @contextmanager

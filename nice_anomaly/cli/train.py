@@ -73,41 +73,35 @@ def train(
     """Learn the density of normal data and keep it in a run folder."""
     measures = _size(size)
     from nice_anomaly.cli import live, render, runs
-    from nice_anomaly.data import recognise
+    from nice_anomaly.data import Wishes, recognise
     from nice_anomaly.files import probe
     from nice_anomaly.learning import interrupted
-    from nice_anomaly.library.learn import CONFIGS, begin, refuse_beside_resume
+    from nice_anomaly.library.learn import CONFIGS, begin, refuse_beside_resume, settings_for
 
     if resume:
-        wanted = {"config": config, "overrides": overrides, "seed": seed}
-        refuse_beside_resume(inputs, wanted, overwrite=overwrite)
+        refuse_beside_resume(inputs, config, overrides or (), seed, overwrite=overwrite)
         path = runs.locate(run)
         job, checkpoint = interrupted(path, data_root, device)
     else:
         found = recognise(inputs) if inputs else None
+        settings = settings_for(found, config, overrides or (), seed)
         usual = config or (CONFIGS[found.kind] if found else "mnist")
         path = runs.place_for(run, inputs, usual, overwrite=overwrite)
+        wishes = Wishes(
+            measures,
+            colour,
+            id_column,
+            label_column,
+            tuple(anomaly_values or ()),
+            tuple(ignored or ()),
+            skip_unreadable,
+        )
+        checkpoint = None
         if found is not None:
             live.introduce(found)
         with render.progress_bar("reading", None, "samples") as bar:
-            job, checkpoint = (
-                begin(
-                    found,
-                    config=config,
-                    overrides=overrides or (),
-                    seed=seed,
-                    size=measures,
-                    colour=colour,
-                    id_column=id_column,
-                    label_column=label_column,
-                    anomaly_values=anomaly_values or (),
-                    ignored=ignored or (),
-                    skip_unreadable=skip_unreadable,
-                    device=device,
-                    data_root=data_root,
-                    watch=bar.advance,
-                ),
-                None,
+            job = begin(
+                found, settings, wishes, device=device, data_root=data_root, watch=bar.advance
             )
     probe(path)
     live.announce(job)
