@@ -87,15 +87,8 @@ def train(
         settings = settings_for(found, config, overrides or (), seed)
         usual = config or (CONFIGS[found.kind] if found else "mnist")
         path = runs.place_for(run, inputs, usual, overwrite=overwrite)
-        wishes = Wishes(
-            measures,
-            colour,
-            id_column,
-            label_column,
-            tuple(anomaly_values or ()),
-            tuple(ignored or ()),
-            skip_unreadable,
-        )
+        said = measures, colour, id_column, label_column
+        wishes = Wishes(*said, tuple(anomaly_values or ()), tuple(ignored or ()), skip_unreadable)
         checkpoint = None
         if found is not None:
             live.introduce(found)

@@ -68,15 +68,8 @@ def learn(
     else:
         if path is not None:
             refuse_taken(path, overwrite=overwrite)
-        wishes = Wishes(
-            size,
-            colour,
-            id_column,
-            label_column,
-            tuple(anomaly_values),
-            tuple(ignored),
-            skip_unreadable,
-        )
+        said = size, colour, id_column, label_column
+        wishes = Wishes(*said, tuple(anomaly_values), tuple(ignored), skip_unreadable)
         found = inputs if inputs is None or isinstance(inputs, BuiltIn) else recognise(inputs)
         memory = found if isinstance(found, Inputs) and found.in_memory else None
         settings = settings_for(found, config, overrides, seed)
