@@ -36,9 +36,9 @@ reproduce: $(STAMP)   ## the published experiment; SEEDS=5, CONFIG=paper
 bench: $(STAMP)       ## speed against the matrix-product rate of this machine
 	$(BIN)/python scripts/bench.py
 
-figures: $(STAMP)     ## the README's picture and numbers, from results/
-	$(BIN)/python scripts/readme.py --pictures
-	$(BIN)/python scripts/rule_pictures.py
+figures: $(STAMP)     ## every picture and table of README and docs, from results/ alone
+	$(BIN)/python scripts/figures.py
+	$(BIN)/python scripts/readme.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache runs

@@ -4,14 +4,16 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from pydantic import TypeAdapter
 from torch import Tensor
+from torch.nn import init
+from torch.overrides import TorchFunctionMode
 
 from nice_anomaly.density import Density, Shape
 from nice_anomaly.flow import Architecture, Flow
 
 MODELS: dict[str, tuple[type[Any], type[Any]]] = {Architecture.kind: (Architecture, Flow)}
+DRAWS = (Tensor.uniform_, Tensor.normal_)
 DEFAULT = Architecture.kind  # what a stored architecture without a kind is
 
 
@@ -42,7 +44,19 @@ def rebuilt(architecture: Shape, weights: Mapping[str, Tensor]) -> Density:
         RuntimeError: the weights are not those of such a model.
     """
     _, kind = MODELS[architecture.kind]
-    with torch.device("meta"):  # built without numbers: all of them come from the weights
+    with _WithoutDraws():  # all numbers come from the weights
         model: Density = kind(architecture)
     model.load_state_dict(weights, assign=True)
     return model
+
+
+class _WithoutDraws(TorchFunctionMode):
+    """Random initialisation leaves tensors as they were allocated."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call ``func``, unless it draws numbers into a tensor."""
+        del types
+        kwargs = kwargs or {}
+        if func in DRAWS or getattr(func, "__module__", "") == init.__name__:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)

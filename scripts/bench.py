@@ -24,8 +24,8 @@ from nice_anomaly.config import Settings, load
 from nice_anomaly.flow import Architecture, Flow
 from nice_anomaly.preprocess import Preprocess
 from nice_anomaly.runtime import choose_precision
-from nice_anomaly.score import CHUNK, score
-from nice_anomaly.train import Checkpoint, train
+from nice_anomaly.scores.likelihood import CHUNK, log_likelihoods
+from nice_anomaly.training import Checkpoint, train
 
 DIMENSIONS = 784
 SCORED = 20_000
@@ -88,7 +88,7 @@ def scoring(name: str, settings: Settings, rounds: int) -> list[str]:
 
     def run() -> float:
         started = time.perf_counter()
-        score(flow, preprocess, raw, precision=precision)
+        log_likelihoods(flow, preprocess, raw, precision=precision)
         return (time.perf_counter() - started) / len(raw) * CHUNK
 
     products = [(CHUNK, DIMENSIONS, DIMENSIONS, torch.float32)]
@@ -106,7 +106,7 @@ def against_one_at_a_time(name: str, settings: Settings) -> list[str]:
         own.append(loop(flow, preprocess, raw))
         published.append(loop(source, preprocess, raw))
         started = time.perf_counter()
-        score(flow, preprocess, raw, precision=precision)
+        log_likelihoods(flow, preprocess, raw, precision=precision)
         batched.append(SCORED / (time.perf_counter() - started))
     return [
         name,
@@ -145,7 +145,7 @@ def memory() -> list[list[str]]:
 def score_many(n: int) -> None:
     """Score ``n`` images with the default network and print the peak memory in MiB."""
     flow, preprocess, raw = setup(load("mnist"), n)
-    score(flow, preprocess, raw, precision=choose_precision("auto", torch.device("cpu")))
+    log_likelihoods(flow, preprocess, raw, precision=choose_precision("auto", torch.device("cpu")))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 

@@ -5,18 +5,15 @@ mean log-likelihood over random dequantisation and the share that mean - 3σ of 
 Reads only MNIST's training part. Writes results/choice.json; about a minute a line.
 """
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
 import typer
 
-from nice_anomaly import pipeline
-from nice_anomaly.calibrate import Sigma
+from experiments import DataRoot, Results, store, train
 from nice_anomaly.cli import render
 from nice_anomaly.config import load
 from nice_anomaly.metrics import Rate
-from reproduce import train
 
 VARIATIONS: dict[str, list[str]] = {
     "the default": [],
@@ -27,43 +24,39 @@ VARIATIONS: dict[str, list[str]] = {
 }
 
 
-def main(
-    results: Annotated[Path, typer.Option()] = Path("results"),
-    data_root: Annotated[Path, typer.Option(envvar="NICE_ANOMALY_DATA")] = Path("data"),
-) -> None:
+def main(results: Results = Path("results"), data_root: DataRoot = Path("data")) -> None:
     """Train every variation; print and store what held-out normals say of it."""
-    lines = []
-    for label, overrides in VARIATIONS.items():
-        render.say(label)
-        settings = load("mnist", overrides)
-        run, seconds = train(settings, Path("runs/choose"), data_root)
-        calibration = pipeline.held_out(run, data_root).calibrate(Sigma(settings.calibrate.k))
-        rate = Rate(calibration.everyone.flagged, calibration.n)
-        lines.append(
-            {
-                "variation": label,
-                "set": overrides,
-                "held_out_nats": pipeline.held_out_log_likelihood(run, data_root),
-                "three_sigma_rate": rate.value,
-                "interval": rate.interval,
-                "train_seconds": seconds,
-            }
-        )
-    results.mkdir(parents=True, exist_ok=True)
-    (results / "choice.json").write_text(json.dumps(lines, indent=2) + "\n", encoding="utf-8")
+    lines = [variation(label, overrides, data_root) for label, overrides in VARIATIONS.items()]
+    store(results / "choice.json", {"lines": lines}, settings=load("mnist").model_dump())
     render.show_table(
         "variations of the default, on held-out MNIST training images",
         ["", "nats", "3σ rate %", "s"],
         [
             [
-                str(line["variation"]),
+                line["variation"],
                 f"{line['held_out_nats']:.1f}",
-                f"{100 * float(str(line['three_sigma_rate'])):.2f}",
+                f"{100 * line['three_sigma_rate']:.2f}",
                 f"{line['train_seconds']:.0f}",
             ]
             for line in lines
         ],
     )
+
+
+def variation(label: str, overrides: list[str], data_root: Path) -> dict[str, Any]:
+    """What held-out normals say of one."""
+    render.say(label)
+    run = train(load("mnist", overrides), Path("runs/choose"), data_root)
+    found = run.calibrate(rule="sigma", say=render.say).overall
+    rate = Rate(found.flagged, found.n)
+    return {
+        "variation": label,
+        "set": overrides,
+        "held_out_nats": float(run.scorer(noise_seed=0)(run.own_data().held_out).values.mean()),
+        "three_sigma_rate": rate.value,
+        "interval": rate.interval,
+        "train_seconds": run.manifest.seconds,
+    }
 
 
 if __name__ == "__main__":

@@ -7,23 +7,16 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from nice_anomaly import pipeline
-from nice_anomaly.calibrate import Sigma
+from nice_anomaly import builtin, learn
 from nice_anomaly.cli import render
-from nice_anomaly.config import load
-from nice_anomaly.detect import detect
 from nice_anomaly.metrics import Rate, auroc
-from nice_anomaly.run import load_run, save_calibration
-from nice_anomaly.train import Checkpoint
-
-NOWHERE = Path("data")  # nothing is read from it: these sets come with scikit-learn
 
 
 @dataclass(frozen=True)
 class Case:
     """What is normal, what is not, and how to say it."""
 
-    config: str
+    normal: str
     anomalies: str
     normal_words: str
     anomaly_words: str
@@ -52,51 +45,32 @@ def main() -> None:
 
 def run(case: Case) -> list[list[str]]:
     """Train, calibrate and detect one case; a table row for the normals, one for the others."""
-    path = Path("runs") / f"demo-{case.config}"
-    render.say(f"$ nice-anomaly train --config {case.config} --run {path} --overwrite")
-    job = pipeline.prepare(load(case.config), NOWHERE)
-    last = [report for report in job.train() if isinstance(report, Checkpoint)][-1]
-    job.save(path, last, finished=True)
-    render.say(
-        f"  learned {len(job.material.split.fit):,} {case.normal_words} in {last.seconds:.1f} s"
-    )
+    path = Path("runs") / f"demo-{case.normal}"
+    render.say(f"$ nice-anomaly train --config {case.normal} --run {path} --overwrite")
+    run = learn(builtin(case.normal), run=path, overwrite=True)
+    data, seconds = run.manifest.data, run.manifest.seconds
+    render.say(f"  learned {data.fit:,} {case.normal_words} in {seconds:.1f} s")
 
     render.say(f"$ nice-anomaly calibrate --run {path}")
-    loaded = load_run(path)
-    calibration = pipeline.held_out(loaded, NOWHERE).calibrate(Sigma(3))
-    save_calibration(loaded, calibration)
-    render.say(
-        f"  threshold {calibration.threshold:,.1f} nats from {calibration.n:,} held-out normals"
-    )
+    found = run.calibrate(say=lambda _: None)
+    render.say(f"  threshold {found.threshold:,.1f} nats from {found.n:,} held-out normals")
 
-    scores = {}
-    for name in (case.config, case.anomalies):
-        render.say(f"$ nice-anomaly detect --dataset {name} --run {path}")
-        scores[name] = pipeline.evaluation_scores(loaded, name, NOWHERE)
-    separation = auroc(scores[case.config], scores[case.anomalies])
-    render.say(f"  AUROC {separation:.4f}")
+    render.say(f"$ nice-anomaly detect --dataset {case.normal} --run {path}")
+    normal = run.detect(builtin(case.normal))
+    render.say(f"$ nice-anomaly detect --dataset {case.anomalies} --run {path}")
+    anomalous = run.detect(builtin(case.anomalies))
+    render.say(f"  AUROC {auroc(normal.scores, anomalous.scores):.4f}")
     return [
-        row(
-            case.normal_words,
-            detect(scores[case.config], calibration).flagged.sum(),
-            len(scores[case.config]),
-            "few",
-        ),
-        row(
-            case.anomaly_words,
-            detect(scores[case.anomalies], calibration).flagged.sum(),
-            len(scores[case.anomalies]),
-            "most",
-        ),
+        row(case.normal_words, Rate.of(normal.flagged), "few"),
+        row(case.anomaly_words, Rate.of(anomalous.flagged), "most"),
     ]
 
 
-def row(words: str, flagged: int, n: int, expectation: str) -> list[str]:
+def row(words: str, flagged: Rate, expectation: str) -> list[str]:
     """One line of the summary."""
-    found = Rate(int(flagged), n)
-    low, high = (100 * bound for bound in found.interval)
-    share = f"{100 * found.value:.1f} [{low:.1f}, {high:.1f}]"
-    return [words, f"{n:,}", f"{found.count:,}", share, expectation]
+    low, high = (100 * bound for bound in flagged.interval)
+    share = f"{100 * flagged.value:.1f} [{low:.1f}, {high:.1f}]"
+    return [words, f"{flagged.n:,}", f"{flagged.count:,}", share, expectation]
 
 
 if __name__ == "__main__":

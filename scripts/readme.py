@@ -1,75 +1,70 @@
-"""The README's numbers, from results/*.json, and the pictures, from the reproduction's run.
+"""The tables of README and docs, from results/*.json; a test compares them.
 
-``python scripts/readme.py`` rewrites the table; with ``--pictures`` also docs/*.png, for which
-'make reproduce SEEDS=5' must have run. A test compares the table with the results files.
+``python scripts/readme.py`` makes every table anew that stands between a start and an end marker.
 """
 
-import json
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean, median
-from typing import Annotated, Any
 
-import numpy as np
-import torch
 import typer
-from numpy.typing import NDArray
 
-from nice_anomaly import pipeline
-from nice_anomaly.cli import render
-from nice_anomaly.data import evaluation_part
-from nice_anomaly.run import Run, load_calibration, load_run
+from experiments import HERE, read
+from nice_anomaly.words import percent, rate
 
-HERE = Path(__file__).parent.parent
+START = "<!-- {}: from results/*.json by scripts/readme.py -->"
 END = "<!-- end -->"
-DOCUMENTS = [
-    "README.md",
-    "docs/how-it-works.md",
-    "docs/own-data.md",
-    "docs/scores.md",
-    "docs/thresholds.md",
-]
 ROWS = {"mnist": "reproduce.json", "mnist-large": "reproduce-mnist-large.json"}
-NORMAL, ANOMALOUS, INK = "#2a6f97", "#c8553d", "#222222"
 
 
-def main(
-    pictures: Annotated[bool, typer.Option("--pictures")] = False,
-    run: Annotated[Path, typer.Option()] = Path("runs/reproduce-mnist-4"),  # the median seed
-    data_root: Annotated[Path, typer.Option(envvar="NICE_ANOMALY_DATA")] = Path("data"),
-) -> None:
-    """Bring README and pictures up to date."""
-    for document in (HERE / name for name in DOCUMENTS):
-        text = document.read_text(encoding="utf-8")
-        document.write_text(filled(text, HERE / "results"), encoding="utf-8")
-    if pictures:
-        loaded = load_run(run)
-        histograms(loaded, data_root, HERE / "docs" / "histograms.png")
-        path_of_one_image(loaded, data_root, HERE / "docs" / "path.png")
+def main() -> None:
+    """Bring all documents up to date."""
+    texts = {path: path.read_text(encoding="utf-8") for path in documents()}
+    if unused := unused_makers(texts.values()):
+        raise ValueError(f"no document has a table {', '.join(unused)}")
+    for path, text in texts.items():
+        path.write_text(filled(text, HERE / "results", path.name), encoding="utf-8")
 
 
-def filled(text: str, results: Path) -> str:
-    """The text with every generated table in it made anew."""
-    for name, make in MAKERS.items():
-        start = f"<!-- {name}: from results/*.json by scripts/readme.py -->"
-        if start in text:
-            before, rest = text.split(start)
-            _, after = rest.split(END, 1)
-            text = f"{before}{start}\n{make(results)}{END}{after}"
-    return text
+def documents() -> list[Path]:
+    """Everything that may hold a table."""
+    return [*sorted(HERE.glob("*.md")), *sorted((HERE / "docs").glob("*.md"))]
 
 
-def read(path: Path) -> Any:
-    """The content of a results file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+def filled(text: str, results: Path, name: str = "the text") -> str:
+    """The text with every generated table in it made anew.
+
+    Raises:
+        ValueError: a comment that is no marker, or markers that are no pairs.
+    """
+    makers = {START.format(known): make for known, make in MAKERS.items()}
+    pieces = re.split(r"(<!--.*?-->)", text, flags=re.DOTALL)
+    markers = pieces[1::2]
+    for place, marker in enumerate(markers):
+        known = makers if place % 2 == 0 else [END]
+        if marker not in known:
+            raise ValueError(f"{name}: {marker} should be one of: {', '.join(known)}")
+    if len(markers) % 2:
+        raise ValueError(f"{name}: {markers[-1]} has no {END}")
+    for place in range(1, len(pieces), 4):
+        pieces[place + 1] = f"\n{makers[pieces[place]](results)}"
+    return "".join(pieces)
+
+
+def unused_makers(texts: Iterable[str]) -> list[str]:
+    """The tables that stand in none of the texts."""
+    every = "".join(texts)
+    return [name for name in MAKERS if START.format(name) not in every]
 
 
 def choice(results: Path) -> str:
     """What held-out normals say of variations of the default."""
     lines = ["| variation | held-out nats | 3σ rate | training |", "| --- | --- | --- | --- |"]
-    for line in read(results / "choice.json"):
+    for line in read(results / "choice.json")["lines"]:
         lines.append(
             f"| {line['variation']} | {line['held_out_nats']:.1f} "
-            f"| {render.rate(line['three_sigma_rate'], line['interval'])} "
+            f"| {rate(line['three_sigma_rate'], line['interval'])} "
             f"| {line['train_seconds']:.0f} s |"
         )
     return "\n".join(lines) + "\n"
@@ -120,8 +115,8 @@ def reproduction(results: Path) -> str:
         content = read(results / file)
         seconds = f"{content['train_seconds']:.0f} s"
         lines.append(
-            f"| `{name}` | {render.rate(content['type_i'], content['type_i_interval'])} "
-            f"| {render.rate(content['type_ii'], content['type_ii_interval'])} "
+            f"| `{name}` | {rate(content['type_i'], content['type_i_interval'])} "
+            f"| {rate(content['type_ii'], content['type_ii_interval'])} "
             f"| {content['auroc']:.5f} | {seconds} |"
         )
         if "median" in content:
@@ -149,7 +144,7 @@ def splits(results: Path) -> str:
         above = f"{line['exceeded']} of {line['splits']}" if "exceeded" in line else "–"
         expected = f"{line['exceeded_expected']:.1f}" if "exceeded" in line else "–"
         lines.append(
-            f"| {line['rule']} | {line['k'] or '–'} | {render.percent(line['mean_rate'])} "
+            f"| {line['rule']} | {line['k'] or '–'} | {percent(line['mean_rate'])} "
             f"| {above} | {expected} |"
         )
     return "\n".join(lines) + "\n"
@@ -162,7 +157,7 @@ def official(results: Path) -> str:
         "| --- | --- | --- | --- |",
     ]
     for line in read(results / "thresholds.json")["official"]:
-        one, two = (render.rate(line[e], line[f"{e}_interval"]) for e in ("type_i", "type_ii"))
+        one, two = (rate(line[e], line[f"{e}_interval"]) for e in ("type_i", "type_ii"))
         lines.append(f"| {line['rule']} | {line['threshold']:,.0f} | {one} | {two} |")
     return "\n".join(lines) + "\n"
 
@@ -234,85 +229,6 @@ MAKERS = {
     "splits": splits,
     "official": official,
 }
-
-
-def histograms(run: Run, data_root: Path, target: Path) -> None:
-    """The scores of both test sets with the threshold between them."""
-    from matplotlib.figure import Figure
-
-    calibration = load_calibration(run)
-    scores = {
-        "MNIST test (normal)": (pipeline.evaluation_scores(run, "mnist", data_root), NORMAL),
-        "KMNIST test (anomalous)": (
-            pipeline.evaluation_scores(run, "kmnist", data_root),
-            ANOMALOUS,
-        ),
-    }
-    linear = 3_000  # beyond this the axis is logarithmic: characters lie far out
-    lowest = min(values.min() for values, _ in scores.values())
-    bins = [*-np.geomspace(-lowest, linear, 60), *np.linspace(-linear, linear, 61)[1:]]
-    figure = Figure(figsize=(8, 3.4), dpi=150, layout="constrained")
-    axes = figure.add_subplot()
-    for label, (values, colour) in scores.items():
-        axes.hist(values, bins=bins, color=colour, alpha=0.75, label=label)
-    axes.set_xscale("symlog", linthresh=linear, linscale=1.5)
-    axes.set_xticks([-100_000, -30_000, -10_000, -3_000, -1_000, 0, 1_000, 2_000, 3_000])
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.minorticks_off()
-    axes.axvline(calibration.threshold, color=INK, linestyle="--", linewidth=1.2)
-    axes.annotate(
-        f"threshold: mean - 3σ = {calibration.threshold:,.0f}\nflagged to the left of it",
-        (calibration.threshold, 0.8),
-        (-8, 0),
-        xycoords=("data", "axes fraction"),
-        textcoords="offset points",
-        ha="right",
-        color=INK,
-    )
-    axes.set_xlabel("log-likelihood (nats); logarithmic beyond -3,000")
-    axes.set_ylabel("images")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="upper left")
-    figure.savefig(target)
-
-
-def path_of_one_image(run: Run, data_root: Path, target: Path) -> None:
-    """One digit and one character on their way: pixels, whitened, latents, terms of the score."""
-    from matplotlib.figure import Figure
-
-    calibration = load_calibration(run)
-    figure = Figure(figsize=(9, 5.0), dpi=150, layout="constrained")
-    grid = figure.subplots(2, 4)
-    titles = ["raw pixels", "whitened z", "latents h", "log p(h) of each latent"]
-    for row, name in enumerate(("mnist", "kmnist")):
-        image = torch.from_numpy(evaluation_part(name, data_root).values[3:4])
-        with torch.no_grad():
-            x = run.preprocess.midpoint(image)
-            z, _ = run.flow.whitening(x)
-            h, _ = run.flow(x)
-            terms = run.flow.prior.log_prob(h)
-            score = run.flow.log_prob(x).item()
-        ranges = [(0, 255), (-4, 4), (-8, 8), (-8, 0)]
-        maps = ["gray", "RdBu_r", "RdBu_r", "magma"]
-        for axes, values, (low, high), colours, title in zip(
-            grid[row], (image, z, h, terms), ranges, maps, titles, strict=True
-        ):
-            axes.imshow(square(values), vmin=low, vmax=high, cmap=colours)
-            axes.set_xticks([])
-            axes.set_yticks([])
-            axes.set_title(title if row == 0 else "", fontsize=10)
-        side = "above" if score >= calibration.threshold else "below"
-        grid[row][0].set_ylabel(name.upper(), fontsize=10)
-        grid[row][3].set_xlabel(
-            f"score {score:,.0f} nats:\n{side} {calibration.threshold:,.0f}",
-            fontsize=9,
-        )
-    figure.savefig(target)
-
-
-def square(values: torch.Tensor) -> NDArray[np.float64]:
-    """784 values as a square; latents are in the order of falling variance, row by row."""
-    return values.reshape(28, 28).double().numpy()
 
 
 if __name__ == "__main__":

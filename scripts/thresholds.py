@@ -5,7 +5,6 @@ calibrates, the other is counted. Then the official split, with KMNIST beside it
 ten million scores. Writes results/thresholds.json; uses the run of 'make reproduce', or trains it.
 """
 
-import json
 import multiprocessing
 import resource
 import time
@@ -18,14 +17,13 @@ import typer
 from numpy.typing import NDArray
 from scipy.stats import betabinom
 
-from nice_anomaly import pipeline
-from nice_anomaly.calibrate import Certified, Conformal, Quantile, Rule, Sigma, calibrate
+from experiments import DataRoot, Results, store, train_or_load
+from nice_anomaly import Certified, Conformal, Quantile, Scores, Sigma, builtin
 from nice_anomaly.cli import render
 from nice_anomaly.config import load
-from nice_anomaly.detect import detect
 from nice_anomaly.metrics import Rate
-from nice_anomaly.run import load_run
-from reproduce import train
+from nice_anomaly.thresholds import Rule, calibrate, detect
+from nice_anomaly.words import percent, rate
 
 RULES: dict[str, Rule] = {
     "mean - 3σ": Sigma(3),
@@ -40,27 +38,21 @@ MILLIONS = 10_000_000
 
 def main(
     run: Annotated[Path, typer.Option()] = Path("runs/reproduce-mnist-0"),
-    results: Annotated[Path, typer.Option()] = Path("results"),
-    data_root: Annotated[Path, typer.Option(envvar="NICE_ANOMALY_DATA")] = Path("data"),
+    results: Results = Path("results"),
+    data_root: DataRoot = Path("data"),
 ) -> None:
     """Print and store what every rule claims and what was counted."""
-    if not (run / "run.json").exists():
-        train(load("mnist"), run, data_root)
-    loaded = load_run(run)
-    held_out = pipeline.held_out(loaded, data_root).scores
-    digits, characters = (
-        pipeline.evaluation_scores(loaded, name, data_root) for name in ("mnist", "kmnist")
-    )
+    settings = load("mnist")
+    trained = train_or_load(settings, run, data_root)
+    held_out = trained.normals(score="likelihood").scores
+    digits, characters = (trained.score(builtin(name)) for name in ("mnist", "kmnist"))
     content = {
         "splits": random_splits(np.concatenate([held_out, digits])),
         "official": official_split(held_out, digits, characters),
         "ten_million_scores": in_a_process_of_its_own(),
     }
-    results.mkdir(parents=True, exist_ok=True)
-    target = results / "thresholds.json"
-    target.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    store(results / "thresholds.json", content, settings=settings.model_dump())
     show(content)
-    render.say(f"wrote {target}")
 
 
 def random_splits(scores: NDArray[np.float64]) -> list[dict[str, Any]]:
@@ -74,13 +66,13 @@ def random_splits(scores: NDArray[np.float64]) -> list[dict[str, Any]]:
     cuts = [rng.permutation(len(scores)) for _ in range(SPLITS)]
     lines = []
     for name, rule in RULES.items():
-        calibrations = [calibrate(scores[cut[:half]], rule) for cut in cuts]
+        calibrations = [calibrate(Scores(scores[cut[:half]]), rule) for cut in cuts]
         counts = [
-            int(detect(scores[cut[half:]], calibration).flagged.sum())
+            int(detect(Scores(scores[cut[half:]]), calibration).flagged.sum())
             for cut, calibration in zip(cuts, calibrations, strict=True)
         ]
         claim = getattr(rule, "alpha", None)
-        k = calibrations[0].everyone.bounds.ranks
+        k = calibrations[0].overall.bounds.rank
         line: dict[str, Any] = {"rule": name, "splits": SPLITS, "n": half, "k": k or None}
         line["mean_rate"] = float(np.mean(counts)) / half
         if claim is not None:
@@ -91,26 +83,15 @@ def random_splits(scores: NDArray[np.float64]) -> list[dict[str, Any]]:
     return lines
 
 
-def official_split(
-    held_out: NDArray[np.float64], digits: NDArray[np.float64], characters: NDArray[np.float64]
-) -> list[dict[str, Any]]:
+def official_split(held_out: Scores, digits: Scores, characters: Scores) -> list[dict[str, Any]]:
     """Both errors at the threshold of every rule."""
     lines = []
     for name, rule in RULES.items():
         calibration = calibrate(held_out, rule)
-        type_i = Rate(int(detect(digits, calibration).flagged.sum()), len(digits))
-        type_ii = Rate(int((~detect(characters, calibration).flagged).sum()), len(characters))
-        lines.append(
-            {
-                "rule": name,
-                "threshold": calibration.threshold,
-                "k": calibration.k,
-                "type_i": type_i.value,
-                "type_i_interval": type_i.interval,
-                "type_ii": type_ii.value,
-                "type_ii_interval": type_ii.interval,
-            }
-        )
+        type_i = Rate.of(detect(digits, calibration).flagged)
+        type_ii = Rate.of(~detect(characters, calibration).flagged)
+        line = {"rule": name, "threshold": calibration.threshold, "k": calibration.k}
+        lines.append(line | type_i.record("type_i") | type_ii.record("type_ii"))
     return lines
 
 
@@ -128,7 +109,7 @@ def ten_million() -> tuple[float, float]:
 
     scores = np.random.default_rng(0).normal(size=MILLIONS)
     start = time.perf_counter()
-    calibration = calibrate(scores, Certified(0.01))
+    calibration = calibrate(Scores(scores), Certified(0.01))
     with TemporaryDirectory() as folder:
         safetensors.numpy.save_file({"scores": calibration.scores}, Path(folder) / "scores")
     seconds = time.perf_counter() - start
@@ -144,7 +125,7 @@ def show(content: dict[str, Any]) -> None:
             [
                 line["rule"],
                 str(line["k"] or "–"),
-                render.percent(line["mean_rate"]),
+                percent(line["mean_rate"]),
                 f"{line['exceeded']} of {SPLITS}" if "exceeded" in line else "–",
                 f"{line['exceeded_expected']:.1f}" if "exceeded" in line else "–",
             ]
@@ -158,8 +139,8 @@ def show(content: dict[str, Any]) -> None:
             [
                 line["rule"],
                 f"{line['threshold']:,.0f}",
-                render.rate(line["type_i"], line["type_i_interval"]),
-                render.rate(line["type_ii"], line["type_ii_interval"]),
+                rate(line["type_i"], line["type_i_interval"]),
+                rate(line["type_ii"], line["type_ii_interval"]),
             ]
             for line in content["official"]
         ],

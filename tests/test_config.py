@@ -1,12 +1,20 @@
 """Settings: every shipped file loads, every mistake is named."""
 
+from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
-from nice_anomaly.config import Settings, available, load
-from nice_anomaly.data import builtin
+from nice_anomaly.config import CalibrateSettings, Settings, available, load
+from nice_anomaly.data import BUILTIN
 from nice_anomaly.errors import ConfigError
+from nice_anomaly.flow import PRIORS
+from nice_anomaly.flow.conditioner import ACTIVATIONS
+from nice_anomaly.scores.image_features import VIEWS
+from nice_anomaly.thresholds import RULES
+from nice_anomaly.vocabulary import Activation, PriorName, RuleName, ScoreName, SettingRule
 
 SHIPPED = [
     *("breast-cancer", "digits", "fashion", "images", "mnist", "mnist-large", "paper", "table")
@@ -19,7 +27,7 @@ def test_the_shipped_configurations_are_these() -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_configuration_is_valid_and_names_a_set_to_learn(name: str) -> None:
-    assert builtin(load(name).data.normal).trainable
+    assert BUILTIN[load(name).data.normal].trainable
 
 
 def test_the_default_configuration_states_the_defaults() -> None:
@@ -31,6 +39,28 @@ def test_the_paper_configuration_is_the_network_of_2014() -> None:
     flow = load("paper").flow
     assert (flow.couplings, flow.layers, flow.width) == (4, 5, 1000)
     assert (flow.prior, flow.activation) == ("logistic", "relu")
+
+
+NAMES: dict[str, tuple[Any, Iterable[str]]] = {  # what may be written, and what is known by it
+    "priors": (PriorName, PRIORS),
+    "activations": (Activation, ACTIVATIONS),
+    "scores": (ScoreName, ["likelihood", *VIEWS]),
+    "rules": (RuleName, RULES),
+    "rules whose numbers are settings": (
+        SettingRule,
+        [
+            name
+            for name, rule in RULES.items()
+            if {field.name for field in fields(rule)} <= set(CalibrateSettings.model_fields)  # type: ignore[arg-type]
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_every_name_that_may_be_written_is_known_and_the_other_way_round(kind: str) -> None:
+    written, known = NAMES[kind]
+    assert sorted(get_args(written)) == sorted(known)
 
 
 def test_overrides_go_on_top_of_the_file(tmp_path: Path) -> None:
@@ -86,8 +116,8 @@ def test_all_mistakes_are_listed_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("epochs", "takes key.path=value, got 'epochs'"),
-        ("=3", "takes key.path=value"),
+        ("epochs", "^`overrides` takes key.path=value, got 'epochs'"),
+        ("=3", "^`overrides` takes key.path=value, got '=3'"),
         ("train.epochs.x=3", "'epochs' is a value, not a group"),
         ("train.epochs=[", "not valid YAML"),
         ("train.speed=3", "train.speed: unknown key"),

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control
 
-from nice_anomaly.calibrate import Sigma, Tail, calibrate
-from nice_anomaly.detect import detect
-from nice_anomaly.discoveries import Discoveries, Method, at_level
 from nice_anomaly.errors import ConfigError
+from nice_anomaly.scores import Scores
+from nice_anomaly.thresholds import Discoveries, Sigma, at_level, calibrate, detect
+from nice_anomaly.thresholds.discoveries import Method
+from nice_anomaly.vocabulary import Tail
 
 
 @pytest.mark.parametrize("method", ["bh", "by"])
@@ -39,8 +40,8 @@ def test_thresholds_say_the_same_as_the_level(tail: Tail) -> None:
     rng = np.random.default_rng(0)
     groups = ["a"] * 300 + ["b"] * 100 + [None] * 100
     for _ in range(50):
-        scores = np.round(rng.normal(size=500), 1)
-        new = np.round(rng.normal(size=500) * rng.choice([1, 3], 500), 1)
+        scores = Scores(np.round(rng.normal(size=500), 1))
+        new = Scores(np.round(rng.normal(size=500) * rng.choice([1, 3], 500), 1))
         calibration = calibrate(scores, Sigma(), tail=tail, groups=groups)
         p = detect(new, calibration, groups).p_value
         rule = Discoveries(0.2)
@@ -59,10 +60,10 @@ def test_the_share_of_false_alarms_among_the_flagged_is_as_promised(
     fdr, shares, found = 0.2, [], []
     rule = Discoveries(fdr, method)
     for _ in range(1_000):
-        calibration = calibrate(rng.normal(size=500), Sigma(), tail=tail)
+        calibration = calibrate(Scores(rng.normal(size=500)), Sigma(), tail=tail)
         odd = rng.normal(-3, 1, 20) * rng.choice([1, -1] if tail == "both" else [1], 20)
         new = np.concatenate([rng.normal(size=80), odd])
-        p = detect(new, calibration).p_value
+        p = detect(Scores(new), calibration).p_value
         flagged = p <= rule.level(p)
         shares.append(flagged[:80].sum() / max(1, flagged.sum()))
         found.append(flagged[80:].mean())
@@ -72,22 +73,93 @@ def test_the_share_of_false_alarms_among_the_flagged_is_as_promised(
         assert abs(np.mean(shares) - 0.8 * fdr) < 0.02  # BH is exact: q times the share of normals
 
 
+CROWDS = [(99, 10), (99, 50), (1_000, 10_000), (50, 500), (9, 5)]  # calibration scores, samples
+
+
 @pytest.mark.parametrize("method", ["bh", "by"])
-@pytest.mark.parametrize(("n", "m"), [(99, 10), (99, 50), (1_000, 10_000), (50, 500)])
-def test_the_fewest_discoveries_are_the_fewest(method: Method, n: int, m: int) -> None:
+@pytest.mark.parametrize(("n", "m"), CROWDS)
+def test_the_fewest_discoveries_are_enough_and_one_less_is_not(
+    method: Method, n: int, m: int
+) -> None:
     """That many samples more extreme than all n are flagged; one less is not."""
-    rule = Discoveries(0.05, method)
-    fewest = rule.fewest(1 / (n + 1), m)
+    rule, least = Discoveries(0.05, method), 1 / (n + 1)
+    fewest = rule.fewest(least, m)
+    assert fewest >= 1
     for count, expected in ((fewest, True), (fewest - 1, False)):
         if 0 < count <= m:
             p = np.ones(m)
-            p[:count] = 1 / (n + 1)
-            assert (rule.level(p) > 0) == expected
+            p[:count] = least
+            assert (rule.level(p) > 0) == expected, count
     if fewest > m:
-        assert rule.level(np.full(m, 1 / (n + 1))) == 0
+        assert rule.level(np.full(m, least)) == 0
+
+
+def test_the_crowds_above_are_of_every_sort() -> None:
+    """One discovery possible, several needed, none possible: the law above has met them all."""
+    fewest = [(Discoveries(0.05).fewest(1 / (n + 1), m), m) for n, m in CROWDS]
+    assert any(1 < count <= m for count, m in fewest)
+    assert any(count > m for count, m in fewest)
+    assert Discoveries(0.05).fewest(1 / 1_001, 10) == 1
+
+
+REMARKS: dict[str, tuple[int, int, Tail, Discoveries, list[str]]] = {  # scores, samples
+    "a single one": (
+        999,
+        10,
+        "low",
+        Discoveries(0.1),
+        ["with 999 calibration scores and 10 samples a single discovery is possible at `fdr=0.1`"],
+    ),
+    "several or none": (
+        999,
+        10_000,
+        "low",
+        Discoveries(0.1),
+        [
+            "with 999 calibration scores and 10,000 samples there are at least 100 discoveries at "
+            "`fdr=0.1`, or none; more calibration normals would lower that number"
+        ],
+    ),
+    "nothing can be": (
+        9,
+        5,
+        "low",
+        Discoveries(0.05),
+        [
+            "note: with 9 calibration scores and 5 samples nothing can be flagged at `fdr=0.05`, "
+            "however odd: more calibration normals or a higher `fdr` are needed"
+        ],
+    ),
+    "both tails": (
+        999,
+        10,
+        "both",
+        Discoveries(0.1),
+        [
+            "note: for both tails the proof of this procedure does not reach; `by=True` has one",
+            "with 999 calibration scores and 10 samples a single discovery is possible at "
+            "`fdr=0.1`",
+        ],
+    ),
+    "both tails under any dependence": (
+        999,
+        10,
+        "both",
+        Discoveries(0.1, "by"),
+        ["with 999 calibration scores and 10 samples a single discovery is possible at `fdr=0.1`"],
+    ),
+    "no samples": (999, 0, "both", Discoveries(0.1), []),
+}
+
+
+@pytest.mark.parametrize("case", REMARKS)
+def test_what_discoveries_can_be_is_said_beforehand(case: str) -> None:
+    n, m, tail, rule, expected = REMARKS[case]
+    calibration = calibrate(Scores(np.arange(float(n))), Sigma(), tail=tail)
+    assert list(rule.remarks(calibration, m)) == expected
 
 
 @pytest.mark.parametrize("fdr", [0.0, 1.0, -1.0, math.nan])
 def test_a_share_is_a_share(fdr: float) -> None:
-    with pytest.raises(ConfigError, match="--fdr takes a share between 0 and 1"):
+    with pytest.raises(ConfigError, match=r"^`fdr` takes a share between 0 and 1"):
         Discoveries(fdr)

@@ -8,8 +8,9 @@ import scipy.special
 import scipy.stats
 import torch
 
-from nice_anomaly.flow import PRIORS, MixturePrior, PriorName
+from nice_anomaly.flow import PRIORS, MixturePrior
 from nice_anomaly.flow.prior import LogisticPrior, StudentPrior
+from nice_anomaly.vocabulary import PriorName
 
 ORACLES = {
     "logistic": scipy.stats.logistic(),
@@ -31,8 +32,8 @@ def test_samples_pass_a_kolmogorov_smirnov_test(name: PriorName) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(1)
         drawn = PRIORS[name](3, 1).sample(20_000, 3)
-    for column in drawn.T:
-        assert scipy.stats.kstest(column.numpy(), ORACLES[name].cdf).pvalue > 1e-3
+    oracle = ORACLES[name].cdf
+    assert min(scipy.stats.kstest(column.numpy(), oracle).pvalue for column in drawn.T) > 1e-3
 
 
 @pytest.mark.parametrize("name", PRIORS)
@@ -61,7 +62,7 @@ def test_student_of_many_degrees_is_gaussian() -> None:
 
 def test_at_the_best_logistic_scale_h_tanh_half_h_averages_one() -> None:
     """d/ds E[s + log p(e^s z)] = 0 is E[h tanh(h/2)] = 1, here found by gradient descent."""
-    z = torch.randn(50_000, generator=torch.Generator().manual_seed(0)).double()
+    z = torch.randn(10_000, generator=torch.Generator().manual_seed(0)).double()
     s = torch.zeros((), dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([s], max_iter=50)
 

@@ -5,9 +5,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from scipy.stats import beta
+from scipy.stats import beta, binom
 
-from nice_anomaly.calibrate import ranks
+from nice_anomaly.thresholds import ranks
 
 GOLDEN = {  # α: {n: k} at 95 %
     0.01: {298: 0, 299: 1, 1_000: 5, 5_000: 39, 6_000: 48, 10_000: 84},
@@ -40,10 +40,18 @@ def test_small_cases_by_hand() -> None:
     assert [ranks.certified_rank(2, a, 0.5) for a in (0.29, 0.2930)] == [0, 1]
 
 
+@pytest.mark.parametrize("n", [1, 9, 99, 999, 12_345])
 @pytest.mark.parametrize("alpha", [0.01, 0.07, 0.29, 0.3, 0.57, 0.999])
-def test_conformal_ranks_take_a_rate_as_it_is_written(alpha: float) -> None:
-    for n in (1, 9, 99, 999, 12_345):
-        assert ranks.conformal_rank(n, alpha) == math.floor(Fraction(str(alpha)) * (n + 1))
+def test_conformal_ranks_take_a_rate_as_it_is_written(alpha: float, n: int) -> None:
+    assert ranks.conformal_rank(n, alpha) == math.floor(Fraction(str(alpha)) * (n + 1))
+
+
+@pytest.mark.parametrize("n", [1, 9, 100, 12_345])
+@pytest.mark.parametrize("alpha", [0.01, 0.07, 0.29, 0.3, 0.57, 0.999])
+def test_a_quantile_leaves_at_most_its_share_of_the_scores_below(alpha: float, n: int) -> None:
+    """k - 1 ≤ α n < k in exact fractions, with α as it is written."""
+    k = ranks.quantile_rank(n, alpha)
+    assert k - 1 <= Fraction(str(alpha)) * n < k
 
 
 @pytest.mark.parametrize("sides", [1, 2, 20])
@@ -55,13 +63,22 @@ def test_the_fewest_are_the_fewest(alpha: float, sides: int) -> None:
     assert ranks.conformal_rank(n, alpha) >= sides > ranks.conformal_rank(n - 1, alpha)
 
 
+@pytest.mark.parametrize("sides", [1, 2])
 @pytest.mark.parametrize("n", [5, 299, 40_000])
-def test_the_smallest_rate_is_just_possible(n: int) -> None:
-    for sides in (1, 2):
-        rate = ranks.smallest_rate(n, 0.95, sides)
-        assert ranks.certified_rank(n, rate * (1 + 1e-9), 0.95) >= sides
-        assert ranks.certified_rank(n, rate * (1 - 1e-6), 0.95) < sides
-        assert rate <= ranks.rounded_up(rate) < 1.1 * rate
+def test_the_smallest_rate_is_just_possible(n: int, sides: int) -> None:
+    rate = ranks.smallest_rate(n, 0.95, sides)
+    assert ranks.certified_rank(n, rate * (1 + 1e-9), 0.95) >= sides
+    assert ranks.certified_rank(n, rate * (1 - 1e-6), 0.95) < sides
+    assert rate <= ranks.rounded_up(rate) < 1.1 * rate
+
+
+@pytest.mark.parametrize(("n", "k", "alpha"), [(99, 1, 0.01), (999, 10, 0.01), (50, 50, 0.9)])
+def test_the_share_above_is_that_of_too_few_scores_in_the_share_below(
+    n: int, k: int, alpha: float
+) -> None:
+    """P(Beta(k, n + 1 - k) > α) = P(Binomial(n, α) < k), which is what the code does not use."""
+    assert ranks.share_above(n, k, alpha) == pytest.approx(binom.cdf(k - 1, n, alpha))
+    assert ranks.share_above(n, 0, alpha) == 0
 
 
 def test_the_law_of_the_rate_is_beta() -> None:
