@@ -10,6 +10,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from statistics import median
 from typing import Annotated
@@ -186,7 +187,7 @@ def compare(
     run()
     attainable, achieved = [], []
     for _ in range(rounds):
-        attainable.append(sum(alone(product) for product in set_times(products)))
+        attainable.append(sum(map(alone, Counter(products).items())))
         achieved.append(run())
     share = median(a / b for a, b in zip(attainable, achieved, strict=True))
     return [
@@ -196,11 +197,6 @@ def compare(
         f"{flops / median(attainable) / 1e9:,.0f}",
         f"{100 * share:.0f}",
     ]
-
-
-def set_times(products: list[Product]) -> list[tuple[Product, int]]:
-    """Distinct products and how often each occurs."""
-    return [(product, products.count(product)) for product in dict.fromkeys(products)]
 
 
 def alone(item: tuple[Product, int]) -> float:

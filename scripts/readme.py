@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean, median
+from typing import Any
 
 import typer
 
@@ -15,6 +16,10 @@ from nice_anomaly.words import percent, rate
 
 START = "<!-- {}: from results/*.json by scripts/readme.py -->"
 END = "<!-- end -->"
+ERRORS = ("type_i", "type_ii")
+SETS = ("type I, MNIST test", "type II, KMNIST test")
+COMPARED = ("likelihood", "auto")
+CODED = [f"`{score}`" for score in COMPARED]
 ROWS = {"mnist": "reproduce.json", "mnist-large": "reproduce-mnist-large.json"}
 
 
@@ -58,164 +63,142 @@ def unused_makers(texts: Iterable[str]) -> list[str]:
     return [name for name in MAKERS if START.format(name) not in every]
 
 
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table in Markdown."""
+    titles = list(header)
+    start = "|".join(["", *(f" {title} " if title else " " for title in titles), ""])
+    lines = [start, f"| --- |{' --- |' * (len(titles) - 1)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows), ""])
+
+
 def choice(results: Path) -> str:
     """What held-out normals say of variations of the default."""
-    lines = ["| variation | held-out nats | 3σ rate | training |", "| --- | --- | --- | --- |"]
-    for line in read(results / "choice.json")["lines"]:
-        lines.append(
-            f"| {line['variation']} | {line['held_out_nats']:.1f} "
-            f"| {rate(line['three_sigma_rate'], line['interval'])} "
-            f"| {line['train_seconds']:.0f} s |"
-        )
-    return "\n".join(lines) + "\n"
+    rows = (
+        [
+            line["variation"],
+            f"{line['held_out_nats']:.1f}",
+            rate(line["three_sigma_rate"], line["interval"]),
+            f"{line['train_seconds']:.0f} s",
+        ]
+        for line in read(results / "choice.json")["lines"]
+    )
+    return table(["variation", "held-out nats", "3σ rate", "training"], rows)
 
 
 def paper(results: Path) -> str:
     """Test log-likelihoods beside the published one."""
-    lines = [
-        "| MNIST test, mean over random dequantisation | nats | bits/dim | training |",
-        "| --- | --- | --- | --- |",
-        "| NICE paper (2014), 1500 epochs | 1980.50 | 4.36 | – |",
-    ]
+    rows = [["NICE paper (2014), 1500 epochs", "1980.50", "4.36", "–"]]
     for name, file in {"paper": "reproduce-paper.json", **ROWS}.items():
-        content = read(results / file)
-        lines.append(
-            f"| `{name}` | {content['test_log_likelihood_nats']:.2f} "
-            f"| {content['bits_per_dim']:.2f} | {content['train_seconds']:.0f} s |"
-        )
-    return "\n".join(lines) + "\n"
+        found = read(results / file)
+        nats, bits = found["test_log_likelihood_nats"], found["bits_per_dim"]
+        rows.append([f"`{name}`", f"{nats:.2f}", f"{bits:.2f}", f"{found['train_seconds']:.0f} s"])
+    header = ["MNIST test, mean over random dequantisation", "nats", "bits/dim", "training"]
+    return table(header, rows)
 
 
 def tables(results: Path) -> str:
     """AUROC on real tables, ours beside the others, with means."""
     found = read(results / "tables.json")["auroc_auprc_seconds"]
     methods = list(next(iter(found.values())))
-    lines = [f"| | {' | '.join(methods)} |", f"| --- |{' --- |' * len(methods)}"]
+    rows = []
     for name, line in found.items():
         best = max(line[method]["auroc"] for method in methods)
+        marks = ("**" if line[method]["auroc"] == best else "" for method in methods)
         cells = (
-            f"**{line[m]['auroc']:.1f}**" if line[m]["auroc"] == best else f"{line[m]['auroc']:.1f}"
-            for m in methods
+            f"{mark}{line[m]['auroc']:.1f}{mark}" for m, mark in zip(methods, marks, strict=True)
         )
-        lines.append(f"| {name.partition('_')[2]} | {' | '.join(cells)} |")
+        rows.append([name.partition("_")[2], *cells])
     for label, key in (("mean AUROC", "auroc"), ("mean AUPRC", "auprc")):
         means = (mean(line[m][key] for line in found.values()) for m in methods)
-        lines.append(f"| {label} | {' | '.join(f'{value:.2f}' for value in means)} |")
-    return "\n".join(lines) + "\n"
+        rows.append([label, *(f"{value:.2f}" for value in means)])
+    return table(["", *methods], rows)
 
 
 def reproduction(results: Path) -> str:
     """Both error rates of the exercise and ours."""
-    lines = [
-        "| | type I, MNIST test | type II, KMNIST test | AUROC | training |",
-        "| --- | --- | --- | --- | --- |",
-        "| the exercise | 1.10 % [0.90, 1.32] | 0.24 % [0.15, 0.36] | – | – |",
-    ]
+    rows = [["the exercise", "1.10 % [0.90, 1.32]", "0.24 % [0.15, 0.36]", "–", "–"]]
     for name, file in ROWS.items():
-        content = read(results / file)
-        seconds = f"{content['train_seconds']:.0f} s"
-        lines.append(
-            f"| `{name}` | {rate(content['type_i'], content['type_i_interval'])} "
-            f"| {rate(content['type_ii'], content['type_ii_interval'])} "
-            f"| {content['auroc']:.5f} | {seconds} |"
-        )
-        if "median" in content:
-            middle, spread = content["median"], content["range"]
-            one, two = (
-                f"{100 * middle[key]:.2f} % ({100 * spread[key][0]:.2f} to "
-                f"{100 * spread[key][1]:.2f})"
-                for key in ("type_i", "type_ii")
+        found = read(results / file)
+        rows.append([f"`{name}`", *errors(found), *rank_and_time(found)])
+        if "median" in found:
+            middle, spread = found["median"], found["range"]
+            both = (
+                f"{100 * middle[e]:.2f} % ({100 * spread[e][0]:.2f} to {100 * spread[e][1]:.2f})"
+                for e in ERRORS
             )
-            lines.append(
-                f"| `{name}`, median of {len(content['seeds'])} seeds (range) | {one} | {two} "
-                f"| {middle['auroc']:.5f} | {middle['train_seconds']:.0f} s |"
-            )
-    return "\n".join(lines) + "\n"
+            label = f"`{name}`, median of {len(found['seeds'])} seeds (range)"
+            rows.append([label, *both, *rank_and_time(middle)])
+    return table(["", *SETS, "AUROC", "training"], rows)
+
+
+def errors(found: dict[str, Any]) -> list[str]:
+    """Both errors with their intervals."""
+    return [rate(found[error], found[f"{error}_interval"]) for error in ERRORS]
+
+
+def rank_and_time(found: dict[str, Any]) -> list[str]:
+    """The ranking and the seconds of training."""
+    return [f"{found['auroc']:.5f}", f"{found['train_seconds']:.0f} s"]
 
 
 def splits(results: Path) -> str:
     """What rules kept of their claims over random halves."""
-    found = read(results / "thresholds.json")["splits"]
-    lines = [
-        "| rule | k | mean rate of the counted half | halves above the claim | expected |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for line in found:
-        above = f"{line['exceeded']} of {line['splits']}" if "exceeded" in line else "–"
-        expected = f"{line['exceeded_expected']:.1f}" if "exceeded" in line else "–"
-        lines.append(
-            f"| {line['rule']} | {line['k'] or '–'} | {percent(line['mean_rate'])} "
-            f"| {above} | {expected} |"
-        )
-    return "\n".join(lines) + "\n"
+    rows = []
+    for line in read(results / "thresholds.json")["splits"]:
+        counted = "exceeded" in line
+        above = f"{line['exceeded']} of {line['splits']}" if counted else "–"
+        expected = f"{line['exceeded_expected']:.1f}" if counted else "–"
+        mean_rate = percent(line["mean_rate"])
+        rows.append([line["rule"], str(line["k"] or "–"), mean_rate, above, expected])
+    counted_half = "mean rate of the counted half"
+    return table(["rule", "k", counted_half, "halves above the claim", "expected"], rows)
 
 
 def official(results: Path) -> str:
     """Both errors of every rule on the official split."""
-    lines = [
-        "| rule | threshold | type I, MNIST test | type II, KMNIST test |",
-        "| --- | --- | --- | --- |",
-    ]
-    for line in read(results / "thresholds.json")["official"]:
-        one, two = (rate(line[e], line[f"{e}_interval"]) for e in ("type_i", "type_ii"))
-        lines.append(f"| {line['rule']} | {line['threshold']:,.0f} | {one} | {two} |")
-    return "\n".join(lines) + "\n"
+    lines = read(results / "thresholds.json")["official"]
+    rows = ([line["rule"], f"{line['threshold']:,.0f}", *errors(line)] for line in lines)
+    return table(["rule", "threshold", *SETS], rows)
 
 
 def pairs(results: Path) -> str:
     """AUROC and type II of every score on every pair."""
     content = read(results / "pairs.json")["pairs"]
     scores = list(next(iter(content.values())))
-    lines = [
-        f"| normal → anomalous | {' | '.join(f'`{score}`' for score in scores)} |",
-        f"| --- |{' --- |' * len(scores)}",
-    ]
+    rows = []
     for normal, found in content.items():
         for name in found["auto"]["anomalies"]:
             cells = (found[score]["anomalies"][name] for score in scores)
             told = (f"{cell['auroc']:.4f} / {100 * cell['type_ii']:.1f}" for cell in cells)
-            lines.append(f"| {normal} → {name} | {' | '.join(told)} |")
+            rows.append([f"{normal} → {name}", *told])
         rates = (f"{100 * median(found[score]['type_i']):.2f}" for score in scores)
-        lines.append(f"| {normal}: type I in % | {' | '.join(rates)} |")
-    return "\n".join(lines) + "\n"
+        rows.append([f"{normal}: type I in %", *rates])
+    return table(["normal → anomalous", *(f"`{score}`" for score in scores)], rows)
 
 
 def blindness(results: Path) -> str:
     """The pairs that the README tells of."""
     content = read(results / "pairs.json")["pairs"]
-    lines = [
-        "| learned → anomalous, missed at 1 % false alarms | `likelihood` | `auto` |",
-        "| --- | --- | --- |",
-    ]
+    rows = []
     for normal, name in (
         *(("fashion", "mnist"), ("fashion", "kmnist"), ("mnist", "kmnist"), ("mnist", "fashion")),
         *(("mnist", "blank"), ("mnist", "smaller"), ("mnist", "blur"), ("mnist", "patch missing")),
     ):
-        one, two = (
-            f"{100 * content[normal][score]['anomalies'][name]['type_ii']:.2f} %"
-            for score in ("likelihood", "auto")
-        )
-        lines.append(f"| {normal} → {name} | {one} | {two} |")
-    return "\n".join(lines) + "\n"
+        missed = (content[normal][score]["anomalies"][name]["type_ii"] for score in COMPARED)
+        rows.append([f"{normal} → {name}", *(f"{100 * value:.2f} %" for value in missed)])
+    return table(["learned → anomalous, missed at 1 % false alarms", *CODED], rows)
 
 
 def stress(results: Path) -> str:
     """Does the power against corruptions rank flows as their real power does?"""
     content = read(results / "pairs.json")["stress"]
-    lines = [
-        f"| {len(content['flows'])} flows of FashionMNIST, good and bad | `likelihood` | `auto` |",
-        "| --- | --- | --- |",
-    ]
+    flows, rows = content["flows"], []
     for label, key in (("mean stress power", "stress_power"), ("missed of KMNIST", "type_ii")):
-        spans = (
-            [100 * flow[score][key] for flow in content["flows"]]
-            for score in ("likelihood", "auto")
-        )
-        cells = (f"{min(span):.1f} to {max(span):.1f} %" for span in spans)
-        lines.append(f"| {label} | {' | '.join(cells)} |")
-    ranks = (f"{content['rank_correlation'][score]:.2f}" for score in ("likelihood", "auto"))
-    lines.append(f"| rank correlation of stress power and real power | {' | '.join(ranks)} |")
-    return "\n".join(lines) + "\n"
+        spans = ([100 * flow[score][key] for flow in flows] for score in COMPARED)
+        rows.append([label, *(f"{min(span):.1f} to {max(span):.1f} %" for span in spans)])
+    ranks = (f"{content['rank_correlation'][score]:.2f}" for score in COMPARED)
+    rows.append(["rank correlation of stress power and real power", *ranks])
+    return table([f"{len(flows)} flows of FashionMNIST, good and bad", *CODED], rows)
 
 
 MAKERS = {

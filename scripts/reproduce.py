@@ -65,14 +65,8 @@ def main(
         settings = load(config)
         for part in (NORMAL, ANOMALOUS):  # a missing file is said before the training
             evaluation_part(part.name, data_root)
-        runs = [
-            train(
-                settings.model_copy(update={"seed": seed}),
-                Path("runs") / f"reproduce-{name}-{seed}",
-                data_root,
-            )
-            for seed in range(seeds)
-        ]
+        each = [settings.model_copy(update={"seed": seed}) for seed in range(seeds)]
+        runs = [train(one, Path(f"runs/reproduce-{name}-{one.seed}"), data_root) for one in each]
         outcomes = [reproduce(run) for run in runs]
         target = "reproduce.json" if config == "mnist" else f"reproduce-{name}.json"
         store(results / target, summary(outcomes), settings=settings.model_dump())

@@ -62,11 +62,13 @@ def recognise(given: object) -> Inputs:
 
     ``given`` is a file, a folder (searched to any depth), a pattern like ``data/*.csv`` or ``-``
     for a CSV on the standard input; a numpy array or anything that becomes one; a pandas, Polars
-    or Arrow table; or several of these.
+    or Arrow table; or several of these; or what was recognised before.
 
     Raises:
         DataError: nothing there, nothing that can be read, or several kinds together.
     """
+    if isinstance(given, Inputs):
+        return given
     items = _items(given)
     found: dict[object, Part] = {}
     skipped, names = 0, []

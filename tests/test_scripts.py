@@ -1,0 +1,325 @@
+"""Scripts do what they say, on settings small enough for a test."""
+
+import importlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nice_anomaly import Run, Scores, builtin, learn
+from nice_anomaly.config import Settings, load
+from nice_anomaly.data import training_part
+
+HERE = Path(__file__).parent.parent
+NAMES = sorted(path.stem for path in (HERE / "scripts").glob("*.py"))
+FAST = ["train.epochs=1"]
+NOWHERE = Path("nowhere")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on_the_path() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(HERE / "scripts"))
+        yield
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    path = tmp_path_factory.mktemp("run") / "digits"
+    run = learn(builtin("digits"), run=path, overrides=FAST)
+    run.calibrate(say=lambda _: None)
+    return run
+
+
+def script(name: str) -> ModuleType:
+    return importlib.import_module(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_can_be_imported_and_says_what_it_is(name: str) -> None:
+    assert script(name).__doc__
+
+
+class TestTrainOrLoad:
+    wanted = load("digits", FAST)
+
+    @pytest.fixture
+    def trained(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+        """What was trained since."""
+        calls: list[Settings] = []
+
+        def train(settings: Settings, path: Path, root: Path) -> Run:
+            del path, root
+            calls.append(settings)
+            return run
+
+        monkeypatch.setattr(script("experiments"), "train", train)
+        return calls
+
+    def test_equal_settings_are_not_trained_again(self, run: Run, trained: list[Settings]) -> None:
+        found = script("experiments").train_or_load(self.wanted, run.path, NOWHERE)
+        assert found.manifest == run.manifest
+        assert trained == []
+
+    def test_other_settings_are_and_it_is_said(
+        self, run: Run, trained: list[Settings], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        other = load("digits", ["train.epochs=1", "flow.width=64", "seed=3"])
+        script("experiments").train_or_load(other, run.path, NOWHERE)
+        assert trained == [other]
+        assert "differs in seed, flow.width\n" in capsys.readouterr().err
+
+    def test_so_are_other_data_under_equal_settings(
+        self, trained: list[Settings], tmp_path: Path
+    ) -> None:
+        images = training_part("digits", NOWHERE).values.reshape(-1, 8, 8)
+        own = learn(images, config="digits", overrides=FAST, run=tmp_path / "own")
+        assert own.manifest.settings == self.wanted
+        script("experiments").train_or_load(self.wanted, own.path, NOWHERE)
+        assert trained == [self.wanted]
+
+    def test_a_new_one_takes_the_place_of_the_old(self, tmp_path: Path) -> None:
+        train_or_load = script("experiments").train_or_load
+        first = train_or_load(self.wanted, tmp_path / "run", NOWHERE)
+        second = train_or_load(load("digits", [*FAST, "seed=1"]), tmp_path / "run", NOWHERE)
+        assert first.manifest.settings.seed == 0
+        assert second.manifest.settings.seed == 1
+        assert len(list((tmp_path / "run").glob("weights-*"))) == 1
+
+
+class TestStore:
+    def stored(self, folder: Path) -> dict[str, Any]:
+        path = folder / "results" / "x.json"
+        script("experiments").store(path, {"a": [1]}, settings={"seed": 3})
+        return dict(json.loads(path.read_text()))
+
+    def test_provenance_stands_beside_the_results(self, tmp_path: Path) -> None:
+        found = self.stored(tmp_path)
+        assert list(found) == ["a", "provenance"]
+        origin = found["provenance"]
+        assert origin["settings"] == {"seed": 3}
+        assert origin["versions"].keys() == {"python", "torch", "nice-anomaly", "numpy"}
+        assert origin["cpus"] >= 1
+        assert origin["date"].startswith("20")
+
+    @pytest.mark.parametrize(("status", "mark"), [("", ""), (" M nice_anomaly/run.py", "-dirty")])
+    def test_the_commit_says_whether_the_code_is_its_own(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str, mark: str
+    ) -> None:
+        said = {"--show-prefix": "", "HEAD": "abc", "--porcelain": status}
+        monkeypatch.setattr(script("experiments"), "git", lambda *words: said[words[1]])
+        assert self.stored(tmp_path)["provenance"]["commit"] == f"abc{mark}"
+
+    @pytest.mark.parametrize("prefix", [None, "inside/of/another/"])
+    def test_without_a_repository_of_its_own_there_is_no_commit(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str | None
+    ) -> None:
+        monkeypatch.setattr(script("experiments"), "git", lambda *_: prefix)
+        assert "commit" not in self.stored(tmp_path)["provenance"]
+
+
+def test_pictures_are_drawn_from_results_alone(tmp_path: Path) -> None:
+    script("figures").main(HERE / "results", tmp_path)
+    drawn = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")}
+    kept = {str(path.relative_to(HERE / "docs")) for path in (HERE / "docs").rglob("*.png")}
+    assert drawn == kept
+    for name in drawn:
+        with Image.open(tmp_path / name) as image:
+            assert image.format == "PNG"
+            assert image.width == 900
+            assert 250 < image.height < 600
+
+
+def test_what_pictures_need_is_small() -> None:
+    assert all(path.stat().st_size < 300_000 for path in (HERE / "results").iterdir())
+
+
+def test_collect_keeps_what_a_run_says(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collect = script("collect")
+    monkeypatch.setattr(collect, "SETS", ("digits", "photos"))
+    monkeypatch.setattr(collect, "BATCH", {"digits": 10, "photos": 5})
+    collect.collect(run, NOWHERE, tmp_path)
+    arrays, facts = script("drawing").collected(tmp_path)
+    found = run.detect(builtin("photos"))
+    assert facts["threshold"] == run.calibration().threshold
+    assert facts["photos_flagged"] == found.flagged.mean()
+    assert facts["photos_score"] == found.scores[3]
+    assert np.array_equal(arrays["held_out"], run.normals().scores.values)
+    assert set(arrays["held_out_class"]) == set(range(10))
+    assert arrays["photos_counts"].sum() == len(found)
+    terms = arrays["digits_terms"].sum() - arrays["photos_terms"].sum()
+    scores = facts["digits_score"] - facts["photos_score"]
+    assert terms == pytest.approx(scores, rel=1e-2)  # their sum is the score up to a constant
+
+
+def test_demo_prints_each_step_and_one_table(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demo = script("demo")
+    monkeypatch.setattr(demo, "CASES", demo.CASES[1:])
+    demo.main()
+    said = capsys.readouterr()
+    counted = [line.split()[-6:-4] for line in said.out.splitlines() if "nuclei" in line]
+    assert [n for n, _ in counted] == ["100", "212"]
+    steps = [line.split()[2] for line in said.err.splitlines() if line.startswith("$")]
+    assert steps == ["train", "calibrate", "detect", "detect"]
+    assert (elsewhere / "runs" / "demo-breast-cancer" / "run.json").is_file()
+
+
+def test_example_data_are_as_many_as_the_sets(tmp_path: Path) -> None:
+    script("example_data").main(tmp_path)
+    assert len((tmp_path / "cells-new.csv").read_text().splitlines()) == 1 + 100 + 212
+    assert len(list((tmp_path / "digits-new").glob("photo-*.png"))) == 100
+
+
+def test_choose_tells_what_held_out_normals_say(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose = script("choose")
+    monkeypatch.setattr(choose, "load", lambda _, more: load("digits", [*FAST, *more]))
+    line = choose.variation("narrow", ["flow.width=16"], elsewhere)
+    assert line["set"] == ["flow.width=16"]
+    low, high = line["interval"]
+    assert low <= line["three_sigma_rate"] <= high
+    assert np.isfinite(line["held_out_nats"])
+
+
+def test_thresholds_count_what_a_law_foresees() -> None:
+    thresholds = script("thresholds")
+    scores = np.random.default_rng(0).normal(size=20_000)
+    lines = {line["rule"]: line for line in thresholds.random_splits(scores)}
+    assert lines["certified 1 %"]["k"] == 84
+    assert lines["mean - 3σ"]["k"] is None
+    assert lines["quantile 1 %"]["exceeded_expected"] == pytest.approx(10, abs=0.1)
+    parts = (Scores(part) for part in (scores[:9_000], scores[9_000:], scores[:1_000] - 9))
+    official = thresholds.official_split(*parts)[0]
+    assert official["threshold"] == pytest.approx(-3, abs=0.1)
+    assert official["type_ii"] == 0
+
+
+def test_a_pair_of_powers_is_of_one_score(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = script("bench_pairs")
+    monkeypatch.setattr(pairs, "builtin", lambda _: builtin("photos"))
+    found = pairs.powers(run, "likelihood")
+    _, *trials = run.stress(calibration="likelihood")
+    assert found["stress_power"] == pytest.approx(np.mean([one.flagged.value for one in trials]))
+    flagged = run.detect(builtin("photos"), calibration="likelihood").flagged
+    assert found["type_ii"] == pytest.approx(1 - flagged.mean())
+
+
+def test_tables_are_ranked_by_every_method(tmp_path: Path) -> None:
+    tables, target = script("bench_tables"), tmp_path / "tables.json"
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([rng.normal(size=(300, 3)), rng.normal(size=(30, 3)) + 6])
+    np.savez(tmp_path / "1_far.npz", X=rows, y=np.repeat([0, 1], [300, 30]))
+    tables.main(tmp_path, 1, FAST, None, target)
+    first = json.loads(target.read_text())["auroc_auprc_seconds"]["1_far"]
+    kept = json.loads((HERE / "results" / "tables.json").read_text())["auroc_auprc_seconds"]
+    assert list(first) == list(next(iter(kept.values())))
+    assert all(found["auroc"] > 95 for found in first.values())
+    tables.main(tmp_path, 2, None, ["kNN"], target)
+    second = json.loads(target.read_text())
+    assert second["auroc_auprc_seconds"]["1_far"]["nice"] == first["nice"]
+    assert second["provenance"]["settings"]["measured"] == ["kNN"]
+
+
+def test_speed_is_a_share_of_what_products_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = script("bench")
+    monkeypatch.setattr(bench, "EPOCH_FLOPS", 1.0)
+    monkeypatch.setattr(bench, "DIMENSIONS", 16)
+    monkeypatch.setattr(bench, "SCORED", 2 * bench.CHUNK)
+    monkeypatch.setattr(bench, "SINGLE", 3)
+    small = load("mnist", ["flow.couplings=2", "flow.layers=1", "flow.width=16"])
+    monkeypatch.setattr(bench, "load", lambda _: small)
+    for line in (bench.training("a", small, 1), bench.scoring("a", small, 1)):
+        assert float(line[-1]) > 0
+    assert len(bench.against_one_at_a_time("a", small)) == 6
+
+
+def test_several_seeds_are_summarised() -> None:
+    reproduce = script("reproduce")
+    rest = {"versions": {}, "seed": 0, "parameters": 1, "threshold": 0.0, "bits_per_dim": 4.0}
+    rest |= {"type_i_interval": (0.0, 1.0), "type_ii_interval": (0.0, 1.0)}
+    outcomes = [
+        reproduce.Outcome(**rest, **dict.fromkeys(reproduce.SUMMARISED, value))
+        for value in (0.3, 0.1, 0.2)
+    ]
+    found = reproduce.summary(outcomes)
+    assert (found["type_i"], found["median"]["type_i"]) == (0.3, 0.2)
+    assert found["range"]["type_i"] == [0.1, 0.3]
+    assert "median" not in reproduce.summary(outcomes[:1])
+
+
+class TestSameAs:
+    @pytest.mark.parametrize(
+        ("one", "two", "difference"),
+        [
+            ({"a": [1, 2]}, {"a": [1, 2]}, ""),
+            ({"a": [1, 2]}, {"a": [1, 3]}, ".a[1]: 2 and not 3"),
+            ({"a": 1.0}, {"a": 1.0 + 1e-12}, ".a: 1.0 and not 1.000000000001"),
+            ({"interval": [0.1]}, {"interval": [0.1 + 1e-12]}, ""),
+            ({"interval": [0.1]}, {"interval": [0.1 + 1e-9]}, ".interval[0]"),
+            ({"a": {"seconds": 1}}, {"a": {"seconds": 2}}, ""),
+            ({"a": 1}, {"b": 1}, "top has the keys"),
+            ({"a": 1}, {"a": None}, ".a: 1 and not None"),
+        ],
+    )
+    def test_values(self, one: Any, two: Any, difference: str) -> None:
+        found = script("same_as").of_values(one, two)
+        assert found.startswith(difference)
+        assert bool(found) == bool(difference)
+
+    def test_outcomes_of_a_command(self) -> None:
+        told_apart = script("same_as").told_apart
+        assert told_apart((0, "text", "a"), (0, "other text", "b")) == ""
+        assert "exit code 3 and not 0: gone" in told_apart((3, "", "gone"), (0, "", ""))
+        assert told_apart((0, "{}", ""), (0, "text", "")) == "JSON and not JSON"
+
+    def test_files(self) -> None:
+        of_file = script("same_as").of_file
+        assert of_file("a.csv", b"1,2", b"1,3") == "from byte 2 on, of 3 and 3"
+        assert of_file("a.csv", b"1", None) == "is written by this alone"
+        notes = ['{"a":"1","b":"2"}', '{"b":"2","a":"1"}', '{"a":"1","b":"3"}']
+        headers = (f'{{"__metadata__":{note}}}'.encode() for note in notes)
+        one, two, other = (len(text).to_bytes(8, "little") + text + b"\0" for text in headers)
+        assert of_file("x.safetensors", one, two) == ""
+        assert of_file("x.safetensors", one, other) == ".notes.b: 2 and not 3"
+        assert of_file("x.safetensors", one, two[:-1] + b"\1") == "from byte 0 on, of 1 and 1"
+
+    @pytest.mark.parametrize(("second", "differ"), [(1, False), (2, True)])
+    def test_two_checkouts(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        second: int,
+        differ: bool,
+    ) -> None:
+        """Checkouts of a command that prints a number, and writes it into a file."""
+        for name, number in (("this", 1), ("other", second)):
+            package = tmp_path / name / "nice_anomaly"
+            package.mkdir(parents=True)
+            (package / "__init__.py").write_text("")
+            (package / "cli.py").write_text(
+                "import pathlib\n"
+                "def main():\n"
+                f"    pathlib.Path('file').write_text('{number}')\n"
+                f'    print(\'{{"a": {number}, "seconds": {len(name)}}}\')\n'
+            )
+        same_as = script("same_as")
+        monkeypatch.setattr(same_as, "make_files", lambda _: None)
+        with pytest.raises(SystemExit) as stop:
+            same_as.main(tmp_path / "other", ["arrays"], tmp_path / "this", NOWHERE)
+        assert stop.value.code == int(differ)
+        lines = capsys.readouterr().out.splitlines()
+        total = len(same_as.split_all(same_as.CASES["arrays"].commands)) + 1  # and the file
+        expected = total if differ else 0
+        assert lines[-1] == f"{expected} of {total} differ"
+        assert sum(line.startswith("DIFFERS") for line in lines) == expected
