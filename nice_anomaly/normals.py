@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nice_anomaly.data import Batch, Inputs, Reading, batches, refuse_unreadable, row_hashes
+from nice_anomaly.data import Batch, Inputs, Reading, batches, row_hashes
 from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.metrics import Rate, auroc
 from nice_anomaly.own_data import OwnData, at
@@ -122,7 +122,7 @@ def fresh(
     again, first, seen = 0, "", run.seen.numpy()
     for batch in batches(inputs, reading):
         if not skip_unreadable:
-            refuse_unreadable(batch.faults, batch.ids.__getitem__)
+            batch.refuse_faults(inputs.name)
         normal = _normal(batch, left_out)
         own = row_hashes(batch.values)
         twins = np.flatnonzero(normal & _among(own, seen))

@@ -140,7 +140,7 @@ def test_conformal_flags_what_has_a_p_value_of_at_most_alpha(
 ) -> None:
     """With ties and infinite scores too, and for α that binary numbers miss, like 0.29."""
     rng = np.random.default_rng(n)
-    scores = np.round(rng.normal(size=n), 1)
+    scores: Array = np.round(rng.normal(size=n), 1)
     scores[:3] = -np.inf
     new = np.concatenate([np.round(rng.normal(size=500) * 3, 1), [-np.inf, np.inf]])
     found = detect(Scores(new), calibrate(Scores(scores), Conformal(alpha), tail=tail))

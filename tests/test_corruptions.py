@@ -30,7 +30,8 @@ def test_an_image_stays_an_image_and_changes(name: str, grade: float, kind: str)
     images = PICTURES[kind]
     before = images.copy()
     changed = IMAGES[name].apply(images, grade, np.random.default_rng(1))
-    assert (changed.shape, changed.dtype) == (images.shape, np.uint8)
+    assert changed.shape == images.shape
+    assert changed.dtype == np.uint8
     assert (changed != images).any()
     assert np.array_equal(images, before)
 

@@ -166,7 +166,7 @@ def test_some_scores_are_of_the_same_origin(case: str) -> None:
 def test_scores_are_an_array_where_one_is_wanted() -> None:
     scores = Scores(np.array([-3.0, -1.0]))
     assert np.asarray(scores).tolist() == [-3, -1]
-    assert np.mean(scores) == -2  # type: ignore[call-overload]
+    assert np.mean(scores) == -2
     np.asarray(scores, dtype=np.float32)[0] = 7
     assert scores.values[0] == -3
 

@@ -95,6 +95,20 @@ def test_views_name_the_columns_of_image_features(score: ScoreName, shape: str) 
         assert np.array_equal(every[:, columns], np.column_stack([own[name] for name in names]))
 
 
+LATENTS = [[*range(1, 10), 19]]
+INPUT = [[*range(10, 19), 19, 20, 21, 22], [*range(23, 30)]]
+
+
+@pytest.mark.parametrize(
+    ("score", "columns"), [("latents", LATENTS), ("input", INPUT), ("auto", LATENTS + INPUT)]
+)
+def test_the_columns_of_stored_calibrations_are_these(
+    score: ScoreName, columns: list[list[int]]
+) -> None:
+    """Nine bands at 784 values: terms 1-9, energies 10-18, code 19, roughness 20-22, extent."""
+    assert views(score, 784) == columns
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
 def test_a_feature_is_as_wide_as_it_says(feature: Any, shape: str) -> None:

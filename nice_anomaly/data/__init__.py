@@ -1,7 +1,7 @@
 """Data: what comes in, from where, and which part of it may be used for what."""
 
 from nice_anomaly.data.arrays import Arrays
-from nice_anomaly.data.batches import Batch, batches, refuse_unreadable
+from nice_anomaly.data.batches import Batch, batches
 from nice_anomaly.data.builtin import (
     BUILTIN,
     SetRecord,
@@ -63,7 +63,6 @@ __all__ = [
     "learn",
     "recall",
     "recognise",
-    "refuse_unreadable",
     "restored",
     "row_hashes",
     "split",

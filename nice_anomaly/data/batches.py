@@ -50,6 +50,10 @@ class Batch:
         good[list(self.faults)] = False
         return good
 
+    def refuse_faults(self, source: str) -> None:
+        """Raises DataError for the first sample of ``source`` that cannot be read."""
+        refuse_unreadable(self.faults, lambda row: f"{source}, sample {self.ids[row]}")
+
 
 def batches(inputs: Inputs, reading: Reading) -> Iterator[Batch]:
     """Everything in the input, a batch at a time, read as ``reading`` says.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nice_anomaly.data import BuiltIn, batches, recognise, refuse_unreadable
+from nice_anomaly.data import BuiltIn, batches, recognise
 from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.evaluation.samples import Columns, reading_for, unseen_part
 from nice_anomaly.normals import refuse_learned
@@ -72,9 +72,10 @@ def _of_user(
     skip_unreadable: bool,
 ) -> Opponents:
     normal, anomalous, unreadable = [], [], 0
-    for batch in batches(recognise(inputs), reading_for(run, columns)):
+    found = recognise(inputs)
+    for batch in batches(found, reading_for(run, columns)):
         if not skip_unreadable:
-            refuse_unreadable(batch.faults, batch.ids.__getitem__)
+            batch.refuse_faults(found.name)
         unreadable += len(batch.faults)
         good = batch.good
         if batch.truth is not None:

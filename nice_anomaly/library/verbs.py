@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nice_anomaly import normals, run
-from nice_anomaly.data import BuiltIn, Watch, recognise, refuse_unreadable, unwatched
+from nice_anomaly.data import BuiltIn, Watch, recognise, unwatched
 from nice_anomaly.evaluation.compare import Contest, compare
 from nice_anomaly.evaluation.found import Found
 from nice_anomaly.evaluation.opponents import Opponents, opponents
@@ -60,7 +60,7 @@ class Run(Binding):
         found = [np.empty(0)]
         for batch, scores in stream:
             if not skip_unreadable:
-                refuse_unreadable(batch.faults, batch.ids.__getitem__)
+                batch.refuse_faults(given.name)
             found.append(scores.values)
         return Scores(np.concatenate(found), scorer.origin)
 
@@ -209,7 +209,7 @@ class Run(Binding):
         parts = []
         for part in stream.verdicts:
             if not skip_unreadable:
-                refuse_unreadable(part.batch.faults, part.batch.ids.__getitem__)
+                part.batch.refuse_faults(stream.source)
             parts.append(part)
         return Found(
             stream.source, self.name, parts, stream.calibration, stream.rule, stream.normal
