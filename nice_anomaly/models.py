@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 from torch.nn import init
@@ -44,7 +45,7 @@ def rebuilt(architecture: Shape, weights: Mapping[str, Tensor]) -> Density:
         RuntimeError: the weights are not those of such a model.
     """
     _, kind = MODELS[architecture.kind]
-    with _WithoutDraws():  # all numbers come from the weights
+    with torch.random.fork_rng(devices=[]), _WithoutDraws():  # all numbers are in the weights
         model: Density = kind(architecture)
     model.load_state_dict(weights, assign=True)
     return model

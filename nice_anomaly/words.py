@@ -1,6 +1,7 @@
 """Words: numbers as people read them."""
 
 import math
+from collections.abc import Iterable
 
 
 def percent(value: float) -> str:
@@ -41,6 +42,15 @@ def counted(counts: dict[str, int]) -> str:
     '1,200 unreadable, 3 anomalies'
     """
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+
+
+def several(words: str | Iterable[str]) -> tuple[str, ...]:
+    """One word or several, as several.
+
+    >>> several("bad"), several(["bad", "worse"])
+    (('bad',), ('bad', 'worse'))
+    """
+    return (words,) if isinstance(words, str) else tuple(words)
 
 
 def finite(value: float) -> float | None:

@@ -48,16 +48,18 @@ def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nice_anomaly.evaluation.compare.RESAMPLES", 20)
 
 
-CLOTHES = ("--set", "train.epochs=2")
+SMALL = (  # with all 10,000 normals for calibration, which characters take
+    *("--set", "train.epochs=1", "--set", "flow.couplings=4", "--set", "flow.width=64"),
+)
 
 
 @pytest.fixture(scope="module")
 def clothes(tmp_path_factory: pytest.TempPathFactory, real_data: Path, command: Command) -> Path:
-    """FashionMNIST, learned for CLOTHES epochs, calibrated for both scores."""
+    """FashionMNIST, learned for an epoch by small networks, calibrated for both scores."""
     folder = tmp_path_factory.mktemp("clothes")
     with chdir(folder):
         for arguments in (
-            ["train", "--config", "fashion", *CLOTHES],
+            ["train", "--config", "fashion", *SMALL],
             ["calibrate", "--alpha", "0.01"],
             ["calibrate", "--alpha", "0.01", "--score", "auto", "--name", "auto"],
         ):
@@ -67,10 +69,10 @@ def clothes(tmp_path_factory: pytest.TempPathFactory, real_data: Path, command: 
 
 
 MISSED: dict[str, tuple[str, str, float, float]] = {  # a calibration, a set, its error rate
-    "digits are thought more probable": ("default", "mnist", 0.9, 1.0),
-    "digits are no clothes": ("auto", "mnist", 0.0, 0.02),
-    "characters are no clothes": ("auto", "kmnist", 0.0, 0.08),
-    "clothes are clothes": ("auto", "fashion", 0.0, 0.015),
+    "digits are thought more probable": ("default", "mnist", 0.9, 1.01),
+    "digits are no clothes": ("auto", "mnist", -1.0, 0.02),
+    "characters are no clothes": ("auto", "kmnist", -1.0, 0.08),
+    "clothes are clothes": ("auto", "fashion", -1.0, 0.015),
 }
 
 
@@ -84,7 +86,7 @@ def test_digits_are_no_clothes(
     found = command.json(
         "detect", "--dataset", other, "--calibration", calibration, "--data-root", real_data
     )
-    assert low <= found["error_rate"] < high
+    assert low < found["error_rate"] < high
 
 
 @pytest.mark.usefixtures("digits")
@@ -224,7 +226,7 @@ def test_compare_leaves_nothing_out_unsaid(command: Command) -> None:
     Path("bad.csv").write_text("\n".join([*lines, "oops,1,1,good", "1,2,3,bad,5"]))
     refused = command("compare", "-i", "bad.csv")
     assert (refused.code, refused.out) == (3, "")
-    assert "row 400 (the first is 0): a is oops" in refused.err
+    assert "bad.csv, sample 400: a is oops" in refused.err
     done = command("compare", "-i", "bad.csv", "--skip-unreadable", "--json")
     assert done.code == 0
     assert "left out: 2 unreadable" in done.err

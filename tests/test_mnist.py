@@ -3,28 +3,32 @@
 import json
 import subprocess
 import sys
+from contextlib import chdir
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import Command
+from conftest import Command, lines_of
+from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import betabinom
 
-from nice_anomaly import pipeline
-from nice_anomaly.calibrate import Certified, calibrate
+from nice_anomaly import Run, builtin, load_run
 from nice_anomaly.data import evaluation_part
-from nice_anomaly.detect import detect
-from nice_anomaly.run import Run, load_run
+from nice_anomaly.scores import Scores
+from nice_anomaly.thresholds import Certified, calibrate, detect
 
 HERE = Path(__file__).parent.parent
-EPOCHS = "train.epochs=2"
+SMALL = (  # the default configuration, but an epoch of smaller networks
+    *("--set", "train.epochs=1", "--set", "flow.couplings=4", "--set", "flow.width=64"),
+)
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, real_data: Path) -> Path:
-    """An empty folder in which the default configuration was trained, for two epochs only.
+def home(tmp_path_factory: pytest.TempPathFactory, real_data: Path, command: Command) -> Path:
+    """An empty folder in which the default configuration was trained, smaller and shorter.
 
     The data folder that training sees holds the training file and nothing else: what passes
     here cannot have read a test set.
@@ -33,13 +37,11 @@ def home(tmp_path_factory: pytest.TempPathFactory, real_data: Path) -> Path:
     raw = folder / "train-only" / "MNIST" / "raw"
     raw.mkdir(parents=True)
     name = "train-images-idx3-ubyte"
-    (raw / name).symlink_to((real_data / "MNIST" / "raw" / name).resolve())
-    for arguments in (["train", "--set", EPOCHS], ["calibrate"]):
-        subprocess.run(
-            [sys.executable, "-m", "nice_anomaly", *arguments, "--data-root", "train-only"],
-            cwd=folder,
-            check=True,
-        )
+    (raw / name).symlink_to(real_data / "MNIST" / "raw" / name)
+    with chdir(folder):
+        for arguments in (["train", *SMALL], ["calibrate"]):
+            done = command(*arguments, "--data-root", "train-only")
+            assert done.code == 0, done.err
     return folder
 
 
@@ -50,21 +52,22 @@ def inside(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run(inside: Path) -> Run:
-    return load_run(inside / "runs" / "mnist")
+def run(inside: Path, real_data: Path) -> Run:
+    return load_run(inside / "runs" / "mnist", data_root=real_data)
 
 
-def detected(command: Command, name: str, root: Path) -> dict[str, float]:
-    done = command("detect", "--dataset", name, "--data-root", root, "--json")
-    assert done.code == 0
-    return dict(json.loads(done.out))
+@pytest.fixture(scope="module")
+def digits(real_data: Path) -> NDArray[np.uint8]:
+    """The test part of MNIST, ``[10_000, 784]``."""
+    return evaluation_part("mnist", real_data).values
 
 
 @pytest.mark.usefixtures("inside")
 def test_digits_pass_and_characters_are_flagged(command: Command, real_data: Path) -> None:
-    digits = detected(command, "mnist", real_data)
-    characters = detected(command, "kmnist", real_data)
-    clothes = detected(command, "fashion", real_data)
+    digits, characters, clothes = (
+        command.json("detect", "--dataset", name, "--data-root", real_data)
+        for name in ("mnist", "kmnist", "fashion")
+    )
     assert digits["error_kind"] == "type I"
     assert characters["error_kind"] == clothes["error_kind"] == "type II"
     assert digits["n"] == characters["n"] == clothes["n"] == 10_000
@@ -82,34 +85,35 @@ def test_a_certified_rate_is_seldom_exceeded_by_real_digits(
     k = 84), so in more than 6 of 20 once in 400 tries.
     """
     assert betabinom.sf(100, 10_000, 84, 9_917) == pytest.approx(0.1, abs=0.01)
-    held_out = pipeline.held_out(run, real_data).scores
-    scores = np.concatenate([held_out, pipeline.evaluation_scores(run, "mnist", real_data)])
+    held_out, unseen = run.normals().scores, run.score(builtin("mnist"))
+    values = np.concatenate([held_out.values, unseen.values])
     rng, exceeded = np.random.default_rng(0), 0
     for _ in range(20):
-        rng.shuffle(scores)
-        calibration = calibrate(scores[:10_000], Certified(0.01))
+        rng.shuffle(values)
+        one, other = (Scores(part, held_out.origin) for part in np.split(values, 2))
+        calibration = calibrate(one, Certified(0.01))
         assert calibration.k == 84
-        exceeded += int(detect(scores[10_000:], calibration).flagged.sum() > 100)
+        exceeded += int(detect(other, calibration).flagged.sum() > 100)
     assert exceeded <= 6
     root = ("--data-root", real_data)
     assert command("calibrate", "--alpha", "0.01", "--name", "one", *root).code == 0
     for name in ("mnist", "kmnist"):
-        done = command("detect", "--dataset", name, "--calibration", "one", "--json", *root)
-        assert json.loads(done.out)["interval"][0] < 0.01
+        found = command.json("detect", "--dataset", name, "--calibration", "one", *root)
+        assert found["interval"][0] < 0.01
 
 
 @pytest.mark.usefixtures("inside")
-def test_a_blank_image_is_too_normal(command: Command, real_data: Path) -> None:
-    blank = Image.new("L", (28, 28))
-    Path("frames").mkdir()
-    blank.save("frames/stuck.png")
-    for tail, flagged in (("low", 0), ("both", 1)):
-        asked = ("--alpha", "0.01", "--tail", tail, "--name", tail)
-        done = command("calibrate", *asked, "--data-root", real_data)
-        assert done.code == 0, done.err
-        done = command("detect", "-i", "frames", "--calibration", tail, "--json")
-        found = json.loads(done.out)
-        assert (found["flagged"], found["ceiling"] is None) == (flagged, tail == "low")
+@pytest.mark.parametrize(("tail", "flagged"), [("low", 0), ("both", 1)])
+def test_a_blank_image_is_too_normal(
+    command: Command, real_data: Path, tail: str, flagged: int
+) -> None:
+    Path("frames").mkdir(exist_ok=True)
+    Image.new("L", (28, 28)).save("frames/stuck.png")
+    asked = ("--alpha", "0.01", "--tail", tail, "--name", tail)
+    done = command("calibrate", *asked, "--data-root", real_data)
+    assert done.code == 0, done.err
+    found = command.json("detect", "-i", "frames", "--calibration", tail)
+    assert (found["flagged"], found["ceiling"] is None) == (flagged, tail == "low")
 
 
 @pytest.mark.usefixtures("inside")
@@ -117,14 +121,13 @@ def test_thresholds_by_digit(command: Command, real_data: Path) -> None:
     root = ("--data-root", real_data)
     done = command("calibrate", "--alpha", "0.02", "--group-column", "class", "--name", "c", *root)
     assert done.code == 0, done.err
-    done = command("detect", "--dataset", "mnist", "--calibration", "c", "--json", *root)
-    found = json.loads(done.out)
+    found = command.json("detect", "--dataset", "mnist", "--calibration", "c", *root)
     assert sorted(group["name"] for group in found["groups"]) == [*"0123456789"]
     assert sum(group["n"] for group in found["groups"]) == 10_000
     assert sum(group["flagged"] for group in found["groups"]) == found["flagged"]
     assert all(group["interval"][0] < 0.02 for group in found["groups"])
-    other = command("detect", "--dataset", "kmnist", "--calibration", "c", "--json", *root)
-    assert [group["name"] for group in json.loads(other.out)["groups"]] == ["(all)"]
+    other = command.json("detect", "--dataset", "kmnist", "--calibration", "c", *root)
+    assert [group["name"] for group in other["groups"]] == ["(all)"]
 
 
 @pytest.mark.usefixtures("inside")
@@ -149,43 +152,36 @@ def test_other_training_data_cannot_calibrate(
     assert "not the published MNIST file" in refused.err
 
 
-def test_a_score_is_the_same_alone_and_among_ten_thousand(run: Run, real_data: Path) -> None:
-    images = evaluation_part("mnist", real_data)
-    together = pipeline.score_dataset(run, images, "cpu")
+def test_a_score_is_the_same_alone_and_among_ten_thousand(
+    run: Run, digits: NDArray[np.uint8]
+) -> None:
+    together = run.score(builtin("mnist")).values
+    scorer = run.scorer()
     for rows in (slice(0, 1), slice(9_999, 10_000), slice(17, 90)):
-        part = type(images)(images.name, images.layout, images.values[rows])
-        assert np.array_equal(pipeline.score_dataset(run, part, "cpu"), together[rows])
+        assert np.array_equal(scorer(digits[rows]).values, together[rows])
 
 
-def test_half_precision_does_not_change_the_score(run: Run, real_data: Path) -> None:
+def test_half_precision_does_not_change_the_score(run: Run, digits: NDArray[np.uint8]) -> None:
     """bfloat16 networks move a score by less than a hundredth of the scores' spread."""
-    from nice_anomaly.score import score
-
-    raw = torch.from_numpy(evaluation_part("mnist", real_data).values[:2048])
     exact, half = (
-        score(run.flow, run.preprocess, raw, precision=precision)
+        replace(run.scorer(), precision=precision)(digits[:2048]).values
         for precision in (torch.float32, torch.bfloat16)
     )
+    assert not np.array_equal(exact, half)
     assert np.abs(exact - half).mean() < 0.01 * exact.std()
     assert abs((exact - half).mean()) < 0.002 * exact.std()
 
 
-def test_dequantised_likelihood_cannot_exceed_that_of_certain_bytes(
-    run: Run, real_data: Path
-) -> None:
-    """Mean LL over random dequantisation ≤ D ln 256 = 4347.42 nats; two epochs reach 1500."""
-    images = evaluation_part("mnist", real_data)
-    mean = pipeline.score_dataset(run, images, "cpu", noise_seed=1).mean()
+def test_dequantised_likelihood_cannot_exceed_that_of_certain_bytes(run: Run) -> None:
+    """Mean LL over random dequantisation ≤ D ln 256 = 4347.42 nats; an epoch reaches 1500."""
+    mean = run.score(builtin("mnist"), noise_seed=1).values.mean()
     assert 1_500 < mean < 784 * np.log(256)
 
 
 def test_a_blank_image_is_thought_normal(run: Run) -> None:
     """A known blindness of likelihoods: simpler than the normal data scores higher."""
-    blank = torch.zeros(1, 784, dtype=torch.uint8)
-    from nice_anomaly.score import score
-
-    alone = score(run.flow, run.preprocess, blank, precision=torch.float32)
-    assert alone[0] > run.manifest.history[-1].early_stopping
+    (blank,) = run.scorer()(np.zeros((1, 784), dtype=np.uint8)).values
+    assert blank > run.manifest.history[-1].early_stopping
 
 
 def test_reproduce_writes_what_it_promises(tmp_path: Path, real_data: Path) -> None:
@@ -203,7 +199,7 @@ def test_reproduce_writes_what_it_promises(tmp_path: Path, real_data: Path) -> N
     assert found.keys() == {
         "type_i", "type_ii", "auroc", "type_i_interval", "type_ii_interval", "threshold",
         "train_seconds", "test_log_likelihood_nats", "bits_per_dim", "seed", "parameters",
-        "versions", "seeds", "median", "range",
+        "versions", "seeds", "median", "range", "provenance",
     }  # fmt: skip
     assert found["type_i_interval"][0] <= found["type_i"] <= found["type_i_interval"][1]
     bits = 8 - found["test_log_likelihood_nats"] / (784 * np.log(2))
@@ -238,7 +234,7 @@ def test_the_same_pictures_as_files_get_the_same_scores(command: Command, real_d
     assert command(*verb, "files.jsonl", "--input", folder).code == 0
     assert command(*verb, "array.jsonl", "--input", "pictures.npy").code == 0
     expected, files, array = (
-        [json.loads(line)["score"] for line in Path(f"{name}.jsonl").read_text().splitlines()[:200]]
+        [row["score"] for row in lines_of(f"{name}.jsonl")[:200]]
         for name in ("set", "files", "array")
     )
     assert files == array == expected

@@ -479,7 +479,7 @@ def test_a_format_that_is_no_number_is_damage(plain: Trained, value: object) -> 
 def test_an_entry_that_nobody_knows_is_named(plain: Trained, place: str) -> None:
     document = json.loads(as_json(plain.manifest))
     put(document, place_of(f"{place}.more".removeprefix(".")), 1)
-    with pytest.raises(ArtifactError, match="lacks or has unknown entries") as refused:
+    with pytest.raises(ArtifactError, match="lacks or has wrong entries") as refused:
         parse_manifest(json.dumps(document).encode(), "there")
     assert name_of(f"{place}.more".removeprefix(".")) in str(refused.value)
 
@@ -488,7 +488,7 @@ def test_an_entry_that_nobody_knows_is_named(plain: Trained, place: str) -> None
 def test_an_entry_that_is_missing_is_named(plain: Trained, path: str) -> None:
     document = json.loads(as_json(plain.manifest))
     del document[path]
-    with pytest.raises(ArtifactError, match=f"lacks or has unknown entries: {path}"):
+    with pytest.raises(ArtifactError, match=f"lacks or has wrong entries: {path}"):
         parse_manifest(json.dumps(document).encode(), "there")
 
 
@@ -504,8 +504,8 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a-list": (lambda p: (p / "run.json").write_text("[1]"), "not readable JSON"),
     "no-format": (lambda p: edited(p, lambda d: d.pop("format")), "not readable JSON"),
     "newer": (lambda p: edited(p, lambda d: d.update(format=99)), "newer version"),
-    "lacks": (lambda p: edited(p, lambda d: d.pop("data")), "lacks or has unknown entries"),
-    "extra": (lambda p: edited(p, lambda d: d.update(x=1)), "lacks or has unknown entries"),
+    "lacks": (lambda p: edited(p, lambda d: d.pop("data")), "lacks or has wrong entries"),
+    "extra": (lambda p: edited(p, lambda d: d.update(x=1)), "lacks or has wrong entries"),
     "no-weights": (lambda p: next(p.glob("weights-*")).unlink(), "cannot be read"),
     "cut": (lambda p: next(p.glob("weights-*")).write_bytes(b"x"), "is not the file that"),
 }

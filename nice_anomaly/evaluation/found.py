@@ -36,7 +36,7 @@ class Found:
     @cached_property
     def margins(self) -> NDArray[np.float64]:
         """Distance to the nearest threshold in units of the score, negative is flagged; ``[n]``."""
-        return self._joined("margin", np.float64)
+        return np.concatenate([np.empty(0), *(part.found.margin for part in self.parts)])
 
     @cached_property
     def p_values(self) -> NDArray[np.float64]:

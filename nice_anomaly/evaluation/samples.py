@@ -23,6 +23,7 @@ from nice_anomaly.errors import DataError
 from nice_anomaly.own_data import CLASS, reading_of
 from nice_anomaly.run import Trained
 from nice_anomaly.scores import Scorer, Scores
+from nice_anomaly.words import several
 
 Scored = Iterator[tuple[Batch, Scores]]
 
@@ -72,7 +73,7 @@ def reading_for(run: Trained, columns: Columns) -> Reading:
     if group == CLASS and run.manifest.data.reading is None:
         group = None  # only samples of the built-in set have a class
     reading = reading_of(run, group)
-    values = tuple(columns.anomaly_values)
+    values = several(columns.anomaly_values)
     Wishes(
         id_column=columns.id_column, label_column=columns.label_column, anomaly_values=values
     ).check(reading.kind)

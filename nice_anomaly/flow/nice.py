@@ -117,6 +117,8 @@ class Flow(Density):
 
     def split(self, x: Tensor) -> Split:
         """The log-determinant does not depend on x, so log p(x) = Σ log p(h_i) + constant."""
+        if not self.splits:
+            return super().split(x)
         z, first = self.whitening(x)
         y, second = self.couplings(z)
         h, third = self.scaling(y)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nice_anomaly import run
 from nice_anomaly.data import Inputs
-from nice_anomaly.errors import ArtifactError, NotCalibratedError
+from nice_anomaly.errors import ArtifactError, ConfigError, NotCalibratedError
 from nice_anomaly.own_data import OwnData, own_data
 from nice_anomaly.run import DEFAULT, Manifest, Trained
 from nice_anomaly.scores import Scorer
@@ -113,6 +113,8 @@ class Binding:
         """What scores raw samples ``[n, d]``: log-likelihoods, or as a calibration has them."""
         scorer = self.trained.scorer(self._device, noise_seed=noise_seed)
         typicality = None if calibration is None else calibration.typicality
+        if typicality is not None and noise_seed is not None:
+            raise ConfigError("`noise_seed` is for log-likelihoods; image features have no noise.")
         return scorer if typicality is None else scorer.with_typicality(typicality)
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:

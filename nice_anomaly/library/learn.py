@@ -11,6 +11,7 @@ from nice_anomaly.learning import Job, Listener, interrupted, prepare, silent, t
 from nice_anomaly.library.binding import data_folder
 from nice_anomaly.library.verbs import Run
 from nice_anomaly.run import refuse_taken
+from nice_anomaly.words import several
 
 CONFIGS = {"image": "images", "table": "table"}  # for a user's own samples
 
@@ -39,7 +40,7 @@ def learn(
 
     ``inputs`` is a file, a folder, a pattern, several of these, an array ``[n, columns]`` or
     ``[n, height, width(, 3)]`` of uint8, a pandas, Polars or Arrow table, ``builtin("mnist")``,
-    or nothing for the set of the configuration. ``config`` is a shipped name or a YAML file,
+    or nothing for the set of a ``config``, which is a shipped name or a YAML file;
     ``overrides`` are single settings like ``train.epochs=5``. ``size`` (height, width) and
     ``colour`` are those of images; ``id_column`` names rows, ``label_column`` and
     ``anomaly_values`` tell anomalies, which are left out, and ``ignored`` columns are not learned
@@ -69,7 +70,11 @@ def learn(
         if path is not None:
             refuse_taken(path, overwrite=overwrite)
         said = size, colour, id_column, label_column
-        wishes = Wishes(*said, tuple(anomaly_values), tuple(ignored), skip_unreadable)
+        wishes = Wishes(*said, several(anomaly_values), several(ignored), skip_unreadable)
+        if inputs is None and config is None:
+            raise ConfigError(
+                "give what to learn: files, an array, a table, or nice_anomaly.builtin('mnist')."
+            )
         found = inputs if inputs is None or isinstance(inputs, BuiltIn) else recognise(inputs)
         memory = found if isinstance(found, Inputs) and found.in_memory else None
         settings = settings_for(found, config, overrides, seed)

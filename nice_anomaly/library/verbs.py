@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nice_anomaly import normals, run
 from nice_anomaly.data import BuiltIn, Watch, recognise, unwatched
+from nice_anomaly.errors import ConfigError
 from nice_anomaly.evaluation.compare import Contest, compare
 from nice_anomaly.evaluation.found import Found
 from nice_anomaly.evaluation.opponents import Opponents, opponents
@@ -42,7 +43,7 @@ class Run(Binding):
         self,
         inputs: Any,
         *,
-        calibration: Calibration | None = None,
+        calibration: str | Calibration | None = None,
         noise_seed: int | None = None,
         skip_unreadable: bool = False,
     ) -> Scores:
@@ -54,7 +55,8 @@ class Run(Binding):
         Raises:
             DataError: the input does not fit the run, or cannot be read.
         """
-        scorer = self.scorer(calibration, noise_seed=noise_seed)
+        against = None if calibration is None else self.chosen(calibration)
+        scorer = self.scorer(against, noise_seed=noise_seed)
         given = inputs if isinstance(inputs, BuiltIn) else recognise(inputs)
         stream, _ = samples(self.trained, given, scorer, self._root, Columns())
         found = [np.empty(0)]
@@ -224,6 +226,8 @@ class Run(Binding):
             NotCalibratedError: there is no such calibration, or it is of another run.
             DataError: the run's data are gone, or too small for a corruption.
         """
+        if n < 1:
+            raise ConfigError(f"`n` takes a number of held-out normals, at least 1, got {n}.")
         against = self.chosen(calibration)
         own = self.own_data(against.group_column)
         yield from stress(self.scorer(against), against, own, most=n, seed=seed)
@@ -267,7 +271,15 @@ class Run(Binding):
         """Draw from the model: images ``[n, height, width(, 3)]`` in levels, or rows ``[n, d]``.
 
         Below 1 the temperature pulls samples towards the typical, above 1 towards the odd.
+
+        Raises:
+            ConfigError: no number of samples, or a temperature that is not positive.
         """
+        if n < 1 or not 0 < temperature < np.inf:
+            raise ConfigError(
+                f"`n` takes a number of samples, at least 1, and `temperature` a positive number, "
+                f"got {n} and {temperature:g}."
+            )
         drawn = self.trained.model.sample(n, seed=seed, temperature=temperature).cpu()
         values: NDArray[np.float64] = self.trained.preprocess.to_raw(drawn).numpy()
         layout = self.manifest.data.layout

@@ -1,6 +1,7 @@
 """Manifest: ``run.json``, what a run is and where it came from."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +18,18 @@ from nice_anomaly.run.stored import FORMAT, damaged
 from nice_anomaly.training import EpochSummary
 
 MANIFEST = "run.json"
+
+
+def _made_by(restore: Callable[[Any], Any]) -> PlainValidator:
+    """Entries that ``restore`` reads; what it refuses is a fault with the entry's name."""
+
+    def validate(entry: Any) -> Any:
+        try:
+            return restore(entry)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(str(error)) from error
+
+    return PlainValidator(validate)
 
 
 def _reading(entry: Any) -> Reading | None:
@@ -40,7 +53,7 @@ class DataRecord:
     fingerprint: str
     repeated: int = 0
     inputs: tuple[str, ...] = ()
-    reading: Annotated[Reading | None, PlainValidator(_reading)] = None
+    reading: Annotated[Reading | None, _made_by(_reading)] = None
 
     @property
     def source(self) -> Source:
@@ -58,7 +71,7 @@ class Manifest:
     versions: dict[str, str]
     settings: Settings
     data: DataRecord
-    architecture: Annotated[Shape, PlainValidator(models.restored)]
+    architecture: Annotated[Shape, _made_by(models.restored)]
     finished: bool
     precision: str
     best_epoch: int
@@ -136,6 +149,4 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
     except ValidationError as error:
         places = (".".join(map(str, fault["loc"])) for fault in error.errors())
         what = ", ".join(dict.fromkeys(places))
-        raise damaged(where, f"{MANIFEST} lacks or has unknown entries: {what}") from error
-    except (KeyError, TypeError, AttributeError) as error:
-        raise damaged(where, f"{MANIFEST} lacks or has unknown entries") from error
+        raise damaged(where, f"{MANIFEST} lacks or has wrong entries: {what}") from error

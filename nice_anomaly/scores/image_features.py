@@ -162,7 +162,7 @@ def extent(images: NDArray[np.uint8]) -> NDArray[np.float64]:
 FEATURES = (
     Feature("latent bands", latent_bands),
     Feature("input bands", input_bands),
-    Feature("code length", lambda image: np.log(code_lengths(image.pixels)), 1),
+    Feature("code length", lambda image: np.log(code_lengths(image.pixels))[:, None], 1),
     Feature("roughness", lambda image: roughness(image.images), 3),
     Feature("extent", lambda image: extent(image.images), 7),
 )

@@ -1,7 +1,7 @@
 """Scorer: the one object that scores. It binds a model, where it computes, and which score."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -45,7 +45,7 @@ class Scorer:
     def origin(self) -> Origin:
         """What the scores say of themselves."""
         if self.typicality is None:
-            return Origin("likelihood", self.weights)
+            return Origin("likelihood", self.weights, noise_seed=self.noise_seed)
         return Origin(self.typicality.name, self.weights, self.typicality.fingerprint)
 
     def __call__(self, raw: NDArray[Any]) -> Scores:
@@ -91,8 +91,11 @@ class Scorer:
         Where there are no image features, ``auto`` is the log-likelihood.
 
         Raises:
-            ConfigError: the score is made of image features, and there are none.
+            ConfigError: no such score, or one of image features where there are none.
         """
+        if score not in get_args(ScoreName):
+            known = ", ".join(get_args(ScoreName))
+            raise ConfigError(f"there is no score '{score}'. Choose one of: {known}.")
         can = self.shape is not None and self.model.splits
         if score not in ("likelihood", "auto") and not can:
             raise ConfigError(

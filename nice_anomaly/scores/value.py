@@ -14,16 +14,19 @@ class Origin:
     """What made scores: only scores of equal origin can be held against each other.
 
     ``weights`` is the fingerprint of the model's weights, ``typicality`` that of what was fitted
-    on image features, empty for log-likelihoods.
+    on image features, empty for log-likelihoods. ``noise_seed`` is that of random places in each
+    level, None for their middle.
     """
 
     score: ScoreName = "likelihood"
     weights: str = ""
     typicality: str = ""
+    noise_seed: int | None = None
 
     def __str__(self) -> str:
         made = f"the score '{self.score}' of the weights {self.weights[:12] or '(none)'}"
-        return f"{made}, fit {self.typicality[:12]}" if self.typicality else made
+        noise = "" if self.noise_seed is None else f", noise seed {self.noise_seed}"
+        return f"{made}{noise}, fit {self.typicality[:12]}" if self.typicality else made + noise
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Scores:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self.values, dtype=dtype, copy=copy)
 
-    def __getitem__(self, places: Any) -> "Scores":
-        """Some of them, by a slice, places or a mask."""
-        return replace(self, values=self.values[places])
+    def __getitem__(self, places: Any) -> Any:
+        """One number by its place; some ``Scores`` by a slice, places or a mask."""
+        found = self.values[places]
+        return replace(self, values=found) if np.ndim(found) else float(found)

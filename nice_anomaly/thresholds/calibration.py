@@ -231,7 +231,7 @@ def _check(scores: NDArray[np.float64], rule: Rule, tail: Tail) -> None:
         )
     if n > 1 and scores.min() == scores.max():
         raise DataError(
-            f"all {n:,} calibration scores are equal ({scores[0]:g} nats): there is no spread to "
+            f"all {n:,} calibration scores are equal ({scores[0]:g}): there is no spread to "
             f"set a threshold from. Check that the samples differ."
         )
 
