@@ -525,6 +525,31 @@ REFUSED: dict[str, tuple[Act, type[NiceAnomalyError], str]] = {
         ConfigError,
         "there is no data set 'imagenet'. Choose one of: mnist, kmnist, fashion, digits",
     ),
+    "a score that is none": (
+        lambda run, _, __: run.calibrate(score="magic"),
+        ConfigError,
+        "there is no score 'magic'. Choose one of: likelihood, latents, input, auto.",
+    ),
+    "a rate in words": (
+        lambda run, _, __: run.calibrate(alpha="one per cent"),
+        ConfigError,
+        "`alpha` takes a number, got 'one per cent'.",
+    ),
+    "no normals to corrupt": (
+        lambda run, _, __: list(run.stress(n=0)),
+        ConfigError,
+        "`n` takes a number of held-out normals, at least 1, got 0.",
+    ),
+    "no samples to draw": (
+        lambda run, _, __: run.sample(0),
+        ConfigError,
+        "`n` takes a number of samples, at least 1",
+    ),
+    "learn without saying what": (
+        lambda _, __, ___: na.learn(),
+        ConfigError,
+        "give what to learn: files, an array, a table, or nice_anomaly.builtin('mnist').",
+    ),
     "detect nothing": (
         lambda run, _, __: run.detect(None),
         DataError,
@@ -644,6 +669,14 @@ def test_nothing_to_learn_is_the_set_of_the_configuration(tmp_path: Path) -> Non
     two = na.learn(na.builtin("digits"), overrides=quick, data_root=tmp_path)
     assert one.manifest.data.source == two.manifest.data.source == BuiltIn("digits")
     assert one.manifest.fingerprint == two.manifest.fingerprint
+
+
+def test_one_anomaly_value_may_be_a_word() -> None:
+    table = frame(400).assign(state=["bad" if i % 10 == 0 else "good" for i in range(400)])
+    said = {"label_column": "state", "overrides": QUICK}
+    one, several = (na.learn(table, anomaly_values=v, **said) for v in ("bad", ["bad"]))
+    assert one.manifest.data.n == several.manifest.data.n == 360
+    assert one.manifest.fingerprint == several.manifest.fingerprint
 
 
 # Unreadable rows keep their place.

@@ -242,3 +242,16 @@ def test_scores_of_another_origin_are_refused(
 def test_numbers_without_an_origin_are_refused_by_a_run() -> None:
     with pytest.raises(NotCalibratedError, match="cannot be held against this calibration"):
         detect(Scores(np.zeros(3)), made("weights/likelihood/0")[1])
+
+
+def test_scores_with_noise_are_not_held_against_those_without() -> None:
+    plain, noisy = scorer()(RAW), replace(scorer(), noise_seed=1)(RAW)
+    with pytest.raises(NotCalibratedError, match="noise seed 1"):
+        detect(noisy, calibrate(plain, Sigma()))
+
+
+def test_scores_are_numbers_one_by_one() -> None:
+    scores = scorer()(RAW[:5])
+    assert [float(one) for one in scores] == scores.values.tolist()
+    assert scores[2] == scores.values[2]
+    assert scores[1:3].origin == scores.origin
