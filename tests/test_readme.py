@@ -3,6 +3,8 @@
 import importlib
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -80,3 +82,14 @@ def test_pictures_show_the_run_of_the_first_line() -> None:
     assert shown["threshold"] == pytest.approx(table["threshold"], abs=1e-6)
     assert shown["mnist_flagged"] == pytest.approx(table["type_i"])
     assert 1 - shown["kmnist_flagged"] == pytest.approx(table["type_ii"])
+
+
+def test_the_page_of_the_library_does_what_it_says(tmp_path: Path) -> None:
+    """Every line of it, in a folder of its own; numbers to the digits that are written."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-c", HERE / "pyproject.toml", "--rootdir", HERE,
+         "-p", "no:cacheprovider", "--doctest-glob=library.md", HERE / "docs" / "library.md"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "cells" / "run.json").exists()
