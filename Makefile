@@ -28,7 +28,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 reproduce: $(STAMP)   ## the published experiment; SEEDS=5, CONFIG=paper
 	$(BIN)/python scripts/reproduce.py --config $(CONFIG) --seeds $(SEEDS)

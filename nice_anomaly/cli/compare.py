@@ -19,7 +19,7 @@ Anomalies = Annotated[
 Seed = Annotated[int, option(MACHINE, "--seed", min=0, help="Of baselines and bootstrap.")]
 EXAMPLES = (
     "nice-anomaly compare --dataset kmnist",
-    "nice-anomaly compare --input labelled.csv --label-column state --anomaly-value bad",
+    "nice-anomaly compare -i new.csv --label-column state --anomaly-value bad",
 )
 
 

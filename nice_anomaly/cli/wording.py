@@ -32,10 +32,8 @@ def _typed(code: str) -> str:
             continue
         if isinstance(tree, ast.Name):
             return _option(tree.id)
-        if isinstance(tree, ast.Call):
-            typed = _call(tree)
-            if typed is not None:
-                return typed
+        typed = _call(tree) if isinstance(tree, ast.Call) else None
+        return f"`{code}`" if typed is None else typed
     return f"`{code}`"
 
 

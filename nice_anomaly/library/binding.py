@@ -114,7 +114,7 @@ class Binding:
         scorer = self.trained.scorer(self._device, noise_seed=noise_seed)
         typicality = None if calibration is None else calibration.typicality
         if typicality is not None and noise_seed is not None:
-            raise ConfigError("`noise_seed` is for log-likelihoods; image features have no noise.")
+            raise ConfigError("noise is for log-likelihoods: scores of image features have none.")
         return scorer if typicality is None else scorer.with_typicality(typicality)
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
