@@ -218,20 +218,21 @@ def train_to_the_end(
 
     try:
         for report in job.train(resume):
-            listen(report)
             if isinstance(report, Checkpoint):
                 last = report
-                if time.monotonic() - saved > SAVE_EVERY_SECONDS:
-                    keep(last, finished=False)
-                    saved = time.monotonic()
+            listen(report)
+            due = time.monotonic() - saved > SAVE_EVERY_SECONDS
+            if isinstance(report, Checkpoint) and due:
+                keep(report, finished=False)
+                saved = time.monotonic()
     except KeyboardInterrupt:
         if last is None or path is None:
             raise KeyboardInterrupt("interrupted: nothing was kept.") from None
         keep(last, finished=False)
         raise KeyboardInterrupt(
             f"interrupted: {path} holds the weights of epoch {last.best_epoch + 1}, the best of "
-            f"{last.epochs_done}. Go on with `learn(resume=True, run='{path}')`, or use the run as "
-            f"it is."
+            f"{last.epochs_done}. Go on with `learn(resume=True, run={str(path)!r})`, or use the "
+            f"run as it is."
         ) from None
     except NumericsError as error:
         if last is None or path is None:

@@ -186,7 +186,8 @@ def _step(
         raise NumericsError(
             f"the log-likelihood became {value} in epoch {epoch + 1}, batch {batch + 1}: the "
             f"training diverged. Try a smaller learning rate, e.g. "
-            f"`overrides=['train.learning_rate={optimizer.defaults['lr'] / 4:g}']`."
+            f"`overrides=['train.learning_rate={optimizer.defaults['lr'] / 4:g}']`, or a smaller "
+            f"train.head_learning_rate."
         )
     optimizer.zero_grad()
     loss.backward()

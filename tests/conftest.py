@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import numpy as np
 import pytest
 
 from nice_anomaly.cli import main
+
+# Before anything loads it: two threads that wait for each other on a busy machine cost minutes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 FAST = ("--config", "digits", "--set", "train.epochs=3")
 
@@ -159,6 +161,8 @@ def camera_table(
     path: Path | str, n: int, seed: int, shift: float = 0.0, camera: str | None = None
 ) -> None:
     """Two correlated columns; the camera ``wide`` sees four times the spread."""
+    import numpy as np
+
     rng = np.random.default_rng(seed)
     cameras = rng.choice(["narrow", "wide"], n) if camera is None else np.full(n, camera)
     a = rng.normal(size=n) * np.where(cameras == "wide", 4, 1)
@@ -181,6 +185,8 @@ def shared_cameras(tmp_path_factory: pytest.TempPathFactory, command: Command) -
 @pytest.fixture(scope="session")
 def shared_sums(tmp_path_factory: pytest.TempPathFactory, command: Command) -> Path:
     """Three columns, the third the sum of the others; half of new.csv breaks that. Calibrated."""
+    import numpy as np
+
     folder, rng = tmp_path_factory.mktemp("sums"), np.random.default_rng(0)
     for path, n in (("train.csv", 800), ("new.csv", 400)):
         x = rng.normal(size=(n, 2))

@@ -9,7 +9,6 @@ import pytest
 from conftest import Command, copied, lines_of
 from PIL import Image
 from sklearn.datasets import load_digits
-from threadpoolctl import threadpool_limits
 
 from nice_anomaly import load_run
 
@@ -58,7 +57,7 @@ SMALL = (  # with all 10,000 normals for calibration, which characters take
 def clothes(tmp_path_factory: pytest.TempPathFactory, real_data: Path, command: Command) -> Path:
     """FashionMNIST, learned for an epoch by small networks, calibrated for both scores."""
     folder = tmp_path_factory.mktemp("clothes")
-    with chdir(folder), threadpool_limits(1):  # the mixtures are fitted faster on one thread
+    with chdir(folder):
         for arguments in (
             ["train", "--config", "fashion", *SMALL],
             ["calibrate", "--alpha", "0.01"],

@@ -470,7 +470,7 @@ REFUSED: dict[str, tuple[Act, type[NiceAnomalyError], str]] = {
     "groups of a column that is not there": (
         lambda _, framed, __: framed.calibrate(alpha=0.1, group_column="lens"),
         DataError,
-        "has no column 'lens' for `group_column`. It has: a, b, word, camera.",
+        "has no column 'lens' for grouping. It has: a, b, word, camera.",
     ),
     "a missing column": (
         lambda _, framed, __: framed.detect(frame(5).drop(columns="b")),

@@ -72,7 +72,9 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
         "no such label": (
             "train -i t.csv --label-column z --anomaly-value 1", 3, "no column 'z' for --label",
         ),
-        "no such id": ("train -i t.csv --id-column z", 3, "there is no column 'z'. The table has: a, b."),
+        "no such id": (
+            "train -i t.csv --id-column z", 3, "there is no column 'z'. The table has: a, b.",
+        ),
         "label alone": (
             "train -i t.csv --label-column b", 2,
             "--label-column and --anomaly-value belong together",
@@ -158,7 +160,7 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
             "calibrate --threshold 5 --ceiling 4", 2, "--ceiling 4 is not above --threshold 5",
         ),
         "no such rule": ("calibrate --rule magic", 2, "magic"),
-        "no such group": ("calibrate --group-column z", 3, "no column 'z' for --group-column"),
+        "no such group": ("calibrate --group-column z", 3, "no column 'z' for grouping"),
         "a row a group": (
             "calibrate --alpha 0.1 --group-column a", 3, "groups is large enough: the",
         ),

@@ -358,6 +358,9 @@ def test_a_training_that_diverges_keeps_the_last_good_weights(
 def test_a_training_that_diverges_in_its_first_epoch_keeps_nothing(tmp_path: Path) -> None:
     diverging = job(epochs=2)
     listener = Listener(Progress, 3, lambda: spoil(diverging))
-    with pytest.raises(NumericsError, match=r"in epoch 1, batch 4.*learning_rate=0\.0005'\]`\.$"):
+    with pytest.raises(
+        NumericsError,
+        match=r"in epoch 1, batch 4.*learning_rate=0\.0005'\]`, or a smaller train\.head_",
+    ):
         train_to_the_end(diverging, tmp_path, None, listener)
     assert list(tmp_path.iterdir()) == []

@@ -83,7 +83,9 @@ def literals(tree: ast.AST) -> Iterator[tuple[str, str]]:
         elif isinstance(node, ast.JoinedStr):
             text = ""
             for part in node.values:
-                text += str(part.value) if isinstance(part, ast.Constant) else filler(text)
+                quoted = isinstance(part, ast.FormattedValue) and part.conversion == ord("r")
+                value = f"'{filler(text)}'" if quoted else filler(text)
+                text += str(part.value) if isinstance(part, ast.Constant) else value
             yield f"{node.lineno}:{node.col_offset}", text
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shlex
 from collections.abc import Iterator
 
 VERBS = {"learn": "train", "calibrate": "calibrate", "detect": "detect"}
@@ -48,7 +49,7 @@ def _call(call: ast.Call) -> str | None:
         case ast.Attribute(
             value=ast.Call(func=ast.Name(id="load_run"), args=[ast.Constant(value=path)]), attr=verb
         ):
-            run = f"--run {path!s}"
+            run = f"--run {shlex.quote(str(path))}"
         case _:
             return None
     if verb not in VERBS:
@@ -66,7 +67,7 @@ def _words(keyword: ast.keyword) -> Iterator[str]:
         if isinstance(value, ast.Constant) and value.value is True:
             yield option
         elif isinstance(value, ast.Constant):
-            yield f"{option} {value.value!s}"
+            yield f"{option} {shlex.quote(str(value.value))}"
         else:
             yield f"{option} {ast.unparse(value)}"
 

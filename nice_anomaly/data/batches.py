@@ -165,7 +165,7 @@ def table_batch(chunk: Chunk, reading: TableReading, *, many: bool) -> Batch:
         truth = truth_of(words(chunk.columns[reading.label_column]), reading.anomaly_values)
     groups = None
     if reading.group_column is not None:
-        named = words(column_for("group_column", reading.group_column, chunk))
+        named = words(column_for("grouping", reading.group_column, chunk))
         groups = [None if name is None else _shortened(name) for name in named]
     return Batch(_ids(chunk, reading, many), encoded.values, faults, notes, truth, groups)
 
@@ -176,7 +176,7 @@ def _ids(chunk: Chunk, reading: TableReading, many: bool) -> list[str]:
     numbers = [f"{prefix}{row}" for row in range(chunk.start, chunk.start + chunk.rows)]
     if reading.id_column is None:
         return numbers if chunk.ids is None else [f"{prefix}{label}" for label in chunk.ids]
-    named = column_for("id_column", reading.id_column, chunk)
+    named = column_for("`id_column`", reading.id_column, chunk)
     if named.dtype.kind != "O":
         named = words(named)
     return [name or number for number, name in zip(numbers, named, strict=True)]

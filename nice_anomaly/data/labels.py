@@ -34,15 +34,15 @@ def truth_of(labels: Sequence[str | None] | NDArray[np.object_], values: Sequenc
     return Truth(known & ~anomalous, anomalous)
 
 
-def column_for(argument: str, name: str, chunk: Chunk) -> Cells:
-    """The column of a table that an argument names.
+def column_for(purpose: str, name: str, chunk: Chunk) -> Cells:
+    """The column of a table that is needed for a purpose.
 
     Raises:
         DataError: it is not there.
     """
     if name not in chunk.columns:
         raise DataError(
-            f"{chunk.name} has no column '{name}' for `{argument}`. It has: "
+            f"{chunk.name} has no column '{name}' for {purpose}. It has: "
             f"{', '.join(list(chunk.columns)[:12])}."
         )
     return chunk.columns[name]

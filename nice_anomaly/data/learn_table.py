@@ -112,7 +112,7 @@ def _count(chunk: Chunk, reading: TableReading, counts: _Counts) -> NDArray[np.b
     counts.unreadable += len(chunk.faults)
     if reading.label_column is None:
         return read
-    labels = words(column_for("label_column", reading.label_column, chunk))
+    labels = words(column_for("`label_column`", reading.label_column, chunk))
     truth = truth_of(labels, reading.anomaly_values)
     counts.labels |= {label for label in labels if label}
     counts.anomalies += int(truth.anomalous.sum())

@@ -109,7 +109,7 @@ def load_calibration(path: Path, weights: str, name: str = DEFAULT) -> Calibrati
     """
     file = path / file_of(name)
     naming = "" if name == DEFAULT else f"name='{name}'"
-    remedy = f"Run `load_run('{path}').calibrate({naming})`."
+    remedy = f"Run `load_run({str(path)!r}).calibrate({naming})`."
     if not file.is_file():
         raise NotCalibratedError(absent(str(path), name, calibrations(path)) + remedy)
     try:

@@ -117,8 +117,8 @@ def load_manifest(path: Path) -> Manifest:
     """
     if not (path / MANIFEST).is_file():
         raise ArtifactError(
-            f"there is no run in {path} (no {MANIFEST}). Train one with `learn(run='{path}')`, or "
-            f"name another folder with `run`."
+            f"there is no run in {path} (no {MANIFEST}). Train one with "
+            f"`learn(run={str(path)!r})`, or name another folder with `run`."
         )
     try:
         content = (path / MANIFEST).read_bytes()

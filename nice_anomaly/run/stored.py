@@ -28,5 +28,5 @@ def damaged(where: object, reason: str) -> ArtifactError:
     """The error for a run whose content contradicts itself."""
     return ArtifactError(
         f"the run {where} is damaged: {reason}. Restore it from a copy, or train again with "
-        f"`learn(run='{where}', overwrite=True)`."
+        f"`learn(run={str(where)!r}, overwrite=True)`."
     )
