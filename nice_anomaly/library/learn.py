@@ -44,8 +44,7 @@ def learn(
     ``overrides`` are single settings like ``train.epochs=5``. ``size`` (height, width) and
     ``colour`` are those of images; ``id_column`` names rows, ``label_column`` and
     ``anomaly_values`` tell anomalies, which are left out, and ``ignored`` columns are not learned
-    from. With ``run`` the run is kept in that folder on the way; ``resume`` goes on with an
-    interrupted one there. ``listen`` hears of every step.
+    from. ``run`` is a folder to keep it in; ``resume`` goes on there. ``listen`` hears each step.
 
     Raises:
         ConfigError: settings or options that cannot be, or a folder that holds a run.
@@ -71,16 +70,21 @@ def learn(
             refuse_taken(path, overwrite=overwrite)
         said = size, colour, id_column, label_column
         wishes = Wishes(*said, several(anomaly_values), several(ignored), skip_unreadable)
-        if inputs is None and config is None:
-            raise ConfigError(
-                "give what to learn: files, an array, a table, or nice_anomaly.builtin('mnist')."
-            )
-        found = inputs if inputs is None or isinstance(inputs, BuiltIn) else recognise(inputs)
+        found = _recognised(inputs, config)
         memory = found if isinstance(found, Inputs) and found.in_memory else None
         settings = settings_for(found, config, overrides, seed)
         job, checkpoint = begin(found, settings, wishes, device=device, data_root=root), None
     last = train_to_the_end(job, path, checkpoint, listen)
     return Run(job.trained(last), path, device=device, data_root=root, memory=memory)
+
+
+def _recognised(inputs: Any, config: str | None) -> Inputs | BuiltIn | None:
+    """What shall be learned; None is the set of the configuration."""
+    if inputs is None and config is None:
+        raise ConfigError(
+            "give what to learn: files, an array, a table, or nice_anomaly.builtin('mnist')."
+        )
+    return inputs if inputs is None or isinstance(inputs, BuiltIn) else recognise(inputs)
 
 
 def begin(
