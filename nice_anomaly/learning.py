@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -245,6 +245,25 @@ def train_to_the_end(
     assert last is not None
     keep(last, finished=True)
     return last
+
+
+def remarks(job: Job, known: Collection[str | None] = ()) -> Iterator[str]:
+    """What a user has to know of what was read: labels without effect, columns left out.
+
+    That columns ``known`` to be left out are is not said.
+    """
+    material, reading = job.material, job.material.reading
+    if not isinstance(reading, TableReading):
+        return
+    if reading.label_column is not None and not material.anomalies:
+        values = ", ".join(reading.anomaly_values)
+        yield (
+            f"note: no row has {values} in the column {reading.label_column}: everything is "
+            f"learned as normal. Its values: {', '.join(material.labels[:8])}"
+        )
+    for column in reading.columns:
+        if column.kind == "left out" and column.name not in known:
+            yield f"column {column.name} left out: {column.reason}"
 
 
 def silent(report: Report) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nice_anomaly.data import Batch, Inputs, Reading, batches, row_hashes
+from nice_anomaly.data import Batch, InMemory, Inputs, Reading, batches, row_hashes
 from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.metrics import Rate, auroc
 from nice_anomaly.own_data import OwnData, at
@@ -203,7 +203,7 @@ def _drift(normals: Normals, calibration: Calibration) -> Iterator[str]:
     higher = auroc(reference, scores)
     if abs(higher - 0.5) < max(APART, 4 * math.sqrt((1 / n + 1 / m) / 12)):
         return
-    medians = f"median {np.median(scores):,.1f} against {np.median(reference):,.1f}"
+    own, other = (f"{np.median(values):,.1f}" for values in (scores, reference))
     flagged = Rate.of(detect(normals.reference, calibration).flagged)
     claim, effect = calibration.rule.claimed_rate, ""
     if claim is not None:
@@ -212,16 +212,17 @@ def _drift(normals: Normals, calibration: Calibration) -> Iterator[str]:
     if normals.fresh:
         yield (
             f"these normals are {'less' if higher > 0.5 else 'more'} probable than those held out "
-            f"of the training ({medians}). The threshold is right for samples like these; of the "
-            f"held-out ones {flagged.count:,} of {m:,} would be flagged{effect}. If these are what "
-            f"normal looks like now, train on them"
+            f"of the training (median {own} against {other}). The threshold is right for samples "
+            f"like these; of the held-out ones {flagged.count:,} of {m:,} would be flagged{effect}"
+            f". If these are what normal looks like now, train on them"
         )
     elif higher > 0.5:
         yield (
-            f"the model scores what it has learned higher than held-out normals ({medians}): it "
-            f"has learned some samples by heart. The threshold rests on held-out normals alone and "
-            f"is right for new ones; of the learned ones {flagged.count:,} of {m:,} would be "
-            f"flagged{effect}. What is lost is power: more data or an earlier stop would help"
+            f"the model scores what it has learned higher than held-out normals (median {other} "
+            f"against {own}): it has learned some samples by heart. The threshold rests on "
+            f"held-out normals alone and is right for new ones; of the learned ones "
+            f"{flagged.count:,} of {m:,} would be flagged{effect}. What is lost is power: more "
+            f"data or an earlier stop would help"
         )
 
 
@@ -258,9 +259,13 @@ def _refuse_learned(own: DataRecord, source: str, repeated: Rate, first: str) ->
         return
     usual = Rate(own.repeated, own.calibration).interval[1] if own.calibration else 0.0
     if repeated.interval[0] > usual:
+        held_out = (
+            "."
+            if isinstance(own.source, InMemory)
+            else ", or leave `inputs` away: then the part held out of the training data is used."
+        )
         raise DataError(
             f"{repeated.count:,} of {repeated.n:,} normals in {source} are among those that the "
             f"run has learned from, the first is {first}: their scores are too good for new ones. "
-            f"Leave them out, or leave `inputs` away: then the part held out of the training data "
-            f"is used."
+            f"Leave them out{held_out}"
         )

@@ -16,12 +16,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from nice_anomaly import normals
-from nice_anomaly.data import TableReading, Wishes, recognise
+from nice_anomaly.data import Wishes, recognise
 from nice_anomaly.errors import NiceAnomalyError
-from nice_anomaly.learning import silent, train_to_the_end
+from nice_anomaly.learning import remarks, silent, train_to_the_end
 from nice_anomaly.library import Run, begin, settings_for
 from nice_anomaly.own_data import OwnData
-from nice_anomaly.run import DataRecord, calibration_bytes, packed, parse_calibration, unpacked
+from nice_anomaly.run import calibration_bytes, packed, parse_calibration, unpacked
 from nice_anomaly.thresholds import (
     ALL,
     Bounds,
@@ -137,8 +137,7 @@ class NiceDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
             calibration = _calibrated(held_out, rule)
         run.keep(calibration)
         self.run_ = run
-        left_out = _left_out(run.manifest.data)
-        for remark in (*left_out, *normals.remarks(held_out, calibration, run.manifest.data)):
+        for remark in (*remarks(job), *normals.remarks(held_out, calibration, run.manifest.data)):
             warnings.warn(remark, stacklevel=2)
         if not calibration.overall.bounds.rank:
             text = _too_few(calibration, run.manifest.data.n)
@@ -180,17 +179,19 @@ class NiceDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
         state = {**super().__getstate__()}
         if "run_" in state:
             run = state["run_"]
-            state["run_"] = packed(run.trained), calibration_bytes(self.calibration_)
+            kept = {name: calibration_bytes(one) for name, one in run.readable_calibrations()}
+            state["run_"] = packed(run.trained), kept
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Raises ArtifactError when the files do not belong together."""
         state = {**state}
         if "run_" in state:
-            files, calibration = state["run_"]
+            files, calibrations = state["run_"]
             run = Run(unpacked(files, PICKLE), device=state["device"])
             weights = run.manifest.fingerprint
-            run.keep(parse_calibration(calibration, weights, PICKLE, "Fit it again."))
+            for name, kept in calibrations.items():
+                run.keep(parse_calibration(kept, weights, PICKLE, "Fit it again."), name)
             state["run_"] = run
         super().__setstate__(state)
 
@@ -243,7 +244,8 @@ def _value_errors() -> Iterator[None]:
     try:
         yield
     except NiceAnomalyError as error:
-        raise ValueError(str(error)) from error
+        said = str(error).replace(", or leave it out with `skip_unreadable=True`", "")
+        raise ValueError(said) from error
 
 
 def _has_names(X: Any) -> bool:
@@ -259,13 +261,6 @@ def _calibrated(found: normals.Normals, rule: Rule) -> Calibration:
         return found.calibrate(rule)
     every = Group(ALL, (), Bounds(-np.inf), np.sort(found.scores.values))
     return Calibration(rule, "low", found.scores.origin, every, source=found.source)
-
-
-def _left_out(data: DataRecord) -> Iterator[str]:
-    columns = data.reading.columns if isinstance(data.reading, TableReading) else ()
-    for column in columns:
-        if not column.width:
-            yield f"the column {column.name} is {column}"
 
 
 def _too_few(calibration: Calibration, rows: int) -> str:

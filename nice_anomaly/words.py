@@ -44,13 +44,15 @@ def counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
 
 
-def several(words: str | Iterable[str]) -> tuple[str, ...]:
-    """One word or several, as several.
+def several(words: object) -> tuple[str, ...]:
+    """One word or several, as several; a number or a truth is the word for it.
 
-    >>> several("bad"), several(["bad", "worse"])
-    (('bad',), ('bad', 'worse'))
+    >>> several("bad"), several(["bad", 1]), several(True)
+    (('bad',), ('bad', '1'), ('True',))
     """
-    return (words,) if isinstance(words, str) else tuple(words)
+    if isinstance(words, Iterable) and not isinstance(words, str):
+        return tuple(map(str, words))
+    return (str(words),)
 
 
 def finite(value: float) -> float | None:

@@ -1,6 +1,7 @@
 """Library: a run as a notebook holds it, on arrays and frames in memory."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -550,6 +551,21 @@ REFUSED: dict[str, tuple[Act, type[NiceAnomalyError], str]] = {
         ConfigError,
         "give what to learn: files, an array, a table, or nice_anomaly.builtin('mnist').",
     ),
+    "labels of a built-in set": (
+        lambda run, _, __: run.detect(na.builtin("digits"), label_column="y", anomaly_values=["3"]),
+        ConfigError,
+        "are for your own tables; the truth of a built-in set is known.",
+    ),
+    "a calibration that is none": (
+        lambda run, _, __: run.detect(NEW, calibration=3),
+        ConfigError,
+        "`calibration` takes a name or a Calibration, got int.",
+    ),
+    "numbers that are none": (
+        lambda _, __, ___: na.learn(np.where(rows(400) > 0, np.inf, 1), overrides=QUICK),
+        DataError,
+        "is inf, not a finite number",
+    ),
     "detect nothing": (
         lambda run, _, __: run.detect(None),
         DataError,
@@ -679,6 +695,41 @@ def test_one_anomaly_value_may_be_a_word() -> None:
     assert one.manifest.fingerprint == several.manifest.fingerprint
 
 
+def test_anomaly_values_are_what_the_column_holds() -> None:
+    table = frame(400).assign(odd=[i % 10 == 0 for i in range(400)])
+    run = na.learn(table, label_column="odd", anomaly_values=[True], overrides=QUICK)
+    assert run.manifest.data.n == 360
+
+
+def test_labels_without_effect_are_said(framed: Run) -> None:
+    framed.calibrate(alpha=0.1, say=quiet)
+    table = frame(20, seed=3).assign(state="bad")
+    with pytest.warns(UserWarning, match="no row has BAD! in the column state"):
+        framed.detect(table, label_column="state", anomaly_values=["BAD!"])
+
+
+def test_a_run_keeps_no_calibration_in_the_folder_of_another(tmp_path: Path) -> None:
+    one, other = (na.learn(rows(400, seed=s), overrides=QUICK) for s in (0, 1))
+    for run in (one, other):
+        run.calibrate(alpha=0.1, say=quiet)
+        run.save(tmp_path / "a", overwrite=True)
+    before = other.calibration().threshold
+    with pytest.raises(ArtifactError, match="holds another run by now"):
+        one.calibrate(alpha=0.2, say=quiet)
+    assert load_run(tmp_path / "a").calibration().threshold == before
+
+
+def test_images_are_read_whatever_their_strides() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (120, 8, 8), dtype=np.uint8)
+    run = na.learn(images, overrides=QUICK)
+    assert run.score(images[::-1]).values.tolist() == run.score(images).values[::-1].tolist()
+
+
+def test_a_calibration_is_a_line_in_a_notebook(run: Run) -> None:
+    shown = repr(run.calibrate(alpha=0.1, say=quiet))
+    assert re.fullmatch(r"<Calibration certified 10.00 %: -?[\d.,]+ nats, 100 normals>", shown)
+
+
 # Unreadable rows keep their place.
 
 
@@ -769,6 +820,9 @@ def test_a_frame_of_the_verdicts_is_their_output_file(
     good = mine["flagged"].notna()
     assert mine["flagged"][good].astype(bool).tolist() == found.flagged[good].tolist()
     assert (~good).sum() == 2
+    assert mine[mine["flagged"]]["id"].tolist() == [
+        name for name, hit in zip(found.ids, found.flagged, strict=True) if hit
+    ]
     assert read["flagged"].isna().tolist() == mine["flagged"].isna().tolist()
     assert [note or None for note in found.notes] == [
         None if pd.isna(note) else note for note in read["note"]

@@ -428,7 +428,7 @@ def test_arrays_and_frames_for_each_other_are_told_and_read_by_position() -> Non
 
 def test_a_column_that_nothing_can_be_learned_from_is_told() -> None:
     x = frame(200).assign(number=[f"part {row}" for row in range(200)])
-    with pytest.warns(UserWarning, match="the column number is left out: 130 different texts"):
+    with pytest.warns(UserWarning, match="column number left out: 130 different texts"):
         quick().fit(x)
 
 

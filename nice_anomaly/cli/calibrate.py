@@ -1,5 +1,6 @@
 """``nice-anomaly calibrate``: set the threshold from held-out normal data."""
 
+import shlex
 from typing import Annotated
 
 from nice_anomaly.cli import options
@@ -110,6 +111,6 @@ def calibrate(
         return
     own = loaded.manifest.data.reading is not None
     follow = f"nice-anomaly detect --{'input PATH' if own else 'dataset NAME'}"
-    follow += f" --run {run}" if run else ""
+    follow += f" --run {shlex.quote(str(run))}" if run else ""
     follow += f" --calibration {name}" if name != "default" else ""
     calibrations.show(calibration, f"calibrated: {loaded.name}", follow)

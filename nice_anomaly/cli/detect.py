@@ -80,7 +80,7 @@ def detect(
     from nice_anomaly import output as rows
     from nice_anomaly.cli import detections, render, runs
     from nice_anomaly.data import Inputs, builtin, recognise
-    from nice_anomaly.evaluation.summary import Summary
+    from nice_anomaly.evaluation.summary import Summary, unmatched
     from nice_anomaly.library import load_run
     from nice_anomaly.thresholds import Discoveries
 
@@ -119,6 +119,8 @@ def detect(
         run=loaded.name,
         normal=stream.normal,
     )
+    for note in unmatched(found, label_column, anomaly_values or ()):
+        render.say(note)
     if as_json:
         render.show_json(found)
     else:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nice_anomaly.cli import render, runs
-from nice_anomaly.data import Inputs, TableReading
-from nice_anomaly.learning import Job, Kept, Report, train_to_the_end
+from nice_anomaly.data import Inputs
+from nice_anomaly.learning import Job, Kept, Report, remarks, train_to_the_end
 from nice_anomaly.training import Checkpoint, Progress
 from nice_anomaly.words import counted
 
@@ -53,7 +53,7 @@ def run(job: Job, path: Path, resume: Checkpoint | None) -> Checkpoint:
 
 def _read(job: Job) -> Iterator[str]:
     """What was made of a user's own samples."""
-    material, reading = job.material, job.material.reading
+    material = job.material
     out = {
         "labelled anomalies": material.anomalies,
         "without a label": material.unlabelled,
@@ -63,17 +63,7 @@ def _read(job: Job) -> Iterator[str]:
     out[beyond] = material.total - len(material.dataset) - sum(out.values())
     left = f"; left out: {counted(out)}" if any(out.values()) else ""
     yield f"{len(material.dataset):,} normal samples: {material.dataset.layout}{left}"
-    if not isinstance(reading, TableReading):
-        return
-    if reading.label_column is not None and not material.anomalies:
-        values = ", ".join(reading.anomaly_values)
-        yield (
-            f"note: no row has {values} in the column {reading.label_column}: everything is "
-            f"learned as normal. Its values: {', '.join(material.labels[:8])}"
-        )
-    for column in reading.columns:
-        if column.kind == "left out":
-            yield f"column {column.name} left out: {column.reason}"
+    yield from remarks(job)
 
 
 def _epoch(checkpoint: Checkpoint, epochs: int) -> None:

@@ -14,7 +14,7 @@ from nice_anomaly.evaluation.verdicts import Verdicts
 from nice_anomaly.thresholds import Calibration, Discoveries
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Found:
     """Verdicts on n samples, in input order.
 
@@ -78,7 +78,8 @@ class Found:
             import pandas
         except ImportError as error:
             raise ConfigError("to_frame() needs pandas: pip install pandas.") from error
-        return pandas.DataFrame(self._columns)
+        kinds = {"score": float, "margin": float, "p_value": float, "flagged": "boolean"}
+        return pandas.DataFrame(self._columns).astype(kinds)
 
     def __len__(self) -> int:
         return sum(len(part.batch.ids) for part in self.parts)

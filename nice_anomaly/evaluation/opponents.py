@@ -16,7 +16,7 @@ from nice_anomaly.run import Trained
 FEWEST = 10  # of either kind
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Opponents:
     """Raw samples ``[n, d]`` of either kind, and how many could not be read."""
 

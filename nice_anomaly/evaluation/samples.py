@@ -19,7 +19,7 @@ from nice_anomaly.data import (
     evaluation_part,
     unwatched,
 )
-from nice_anomaly.errors import DataError
+from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.own_data import CLASS, reading_of
 from nice_anomaly.run import Trained
 from nice_anomaly.scores import Scorer, Scores
@@ -56,6 +56,11 @@ def samples(
         DataError: the input is not of the run's kind, or cannot be read.
     """
     if isinstance(inputs, BuiltIn):
+        if columns.id_column or columns.label_column or columns.anomaly_values:
+            raise ConfigError(
+                "`id_column`, `label_column` and `anomaly_values` are for your own tables; the "
+                "truth of a built-in set is known."
+            )
         normal = inputs == run.manifest.data.source
         return _of_set(run, inputs, scorer, root, columns.group_column), normal
     stream = scored(inputs, reading_for(run, columns), scorer, watch)

@@ -1,6 +1,6 @@
 """Summary: what the verdicts on many samples come to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import Any
@@ -12,7 +12,7 @@ from nice_anomaly.data import Truth
 from nice_anomaly.evaluation.verdicts import Verdicts
 from nice_anomaly.metrics import Rate, auprc, auroc, fpr_at_95_tpr
 from nice_anomaly.thresholds import ALL, Calibration, Discoveries
-from nice_anomaly.words import finite
+from nice_anomaly.words import finite, several
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,17 @@ class Summary:
                 "fpr_at_95_tpr": fpr_at_95_tpr(*pair),
             }
         return result
+
+
+def unmatched(
+    record: dict[str, Any], label_column: str | None, values: Sequence[str]
+) -> Iterator[str]:
+    """A remark where labels were read and none of them is that of an anomaly."""
+    if label_column is not None and not record.get("anomalous"):
+        yield (
+            f"note: no row has {', '.join(several(values))} in the column {label_column}: every "
+            f"labelled row counts as normal"
+        )
 
 
 def error(flagged: NDArray[np.bool_], *, normal: bool) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class Verdicts:
         return content
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Stream:
     """Verdicts as they come, and what they are held against.
 

@@ -85,13 +85,22 @@ class Binding:
         run.file_of(name)
         if self.path is None:
             self._unsaved[name] = calibration
-        else:
-            run.save_calibration(self.path, calibration, name)
+            return
+        if run.load_manifest(self.path).fingerprint != self.manifest.fingerprint:
+            raise ArtifactError(
+                f"{self.path} holds another run by now: its calibrations are left as they are. "
+                f"Keep this run in another folder with run.save(folder)."
+            )
+        run.save_calibration(self.path, calibration, name)
 
     def chosen(self, calibration: str | Calibration) -> Calibration:
         """A calibration by its name, or as it is if it is of this run."""
         if isinstance(calibration, str):
             return self.calibration(calibration)
+        if not isinstance(calibration, Calibration):
+            raise ConfigError(
+                f"`calibration` takes a name or a Calibration, got {type(calibration).__name__}."
+            )
         self._refuse_foreign(calibration)
         return calibration
 
@@ -126,7 +135,7 @@ class Binding:
         """
         target = Path(path)
         run.refuse_taken(target, overwrite=overwrite)
-        kept = {name: self.calibration(name) for name in self.calibrations}
+        kept = dict(self.readable_calibrations())
         run.save_run(target, self.trained)
         for name, calibration in kept.items():
             run.save_calibration(target, calibration, name)
@@ -139,10 +148,10 @@ class Binding:
                 f"nothing about these. Run `run.calibrate()`."
             )
 
-    def readable_calibrations(self) -> Iterator[Calibration]:
+    def readable_calibrations(self) -> Iterator[tuple[str, Calibration]]:
         """Those that are of these weights; what is wrong with the others is said elsewhere."""
         for name in self.calibrations:
             try:
-                yield self.calibration(name)
+                yield name, self.calibration(name)
             except (NotCalibratedError, ArtifactError):
                 continue

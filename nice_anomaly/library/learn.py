@@ -7,9 +7,17 @@ from typing import Any
 from nice_anomaly.config import Settings, available, load
 from nice_anomaly.data import BuiltIn, Inputs, Watch, Wishes, recognise, unwatched
 from nice_anomaly.errors import ConfigError
-from nice_anomaly.learning import Job, Listener, interrupted, prepare, silent, train_to_the_end
+from nice_anomaly.learning import (
+    Job,
+    Listener,
+    interrupted,
+    prepare,
+    remarks,
+    silent,
+    train_to_the_end,
+)
 from nice_anomaly.library.binding import data_folder
-from nice_anomaly.library.verbs import Run
+from nice_anomaly.library.verbs import Run, warn
 from nice_anomaly.run import refuse_taken
 from nice_anomaly.words import several
 
@@ -48,8 +56,7 @@ def learn(
 
     Raises:
         ConfigError: settings or options that cannot be, or a folder that holds a run.
-        DataError: the samples are missing, unreadable, too few or all the same.
-        NumericsError: the training diverged.
+        DataError, NumericsError: samples that cannot be learned from; a diverging training.
 
     >>> import numpy as np
     >>> rows = np.random.default_rng(0).normal(size=(400, 2)).cumsum(axis=1)
@@ -66,14 +73,15 @@ def learn(
             raise ConfigError("`resume=True` goes on in a folder: name it with `run`.")
         job, checkpoint = interrupted(path, root, device)
     else:
-        if path is not None:
-            refuse_taken(path, overwrite=overwrite)
+        refuse_taken(path, overwrite=overwrite)
         said = size, colour, id_column, label_column
         wishes = Wishes(*said, several(anomaly_values), several(ignored), skip_unreadable)
         found = _recognised(inputs, config)
         memory = found if isinstance(found, Inputs) and found.in_memory else None
         settings = settings_for(found, config, overrides, seed)
         job, checkpoint = begin(found, settings, wishes, device=device, data_root=root), None
+        for remark in remarks(job, (*wishes.ignored, id_column, label_column)):
+            warn(remark)
     last = train_to_the_end(job, path, checkpoint, listen)
     return Run(job.trained(last), path, device=device, data_root=root, memory=memory)
 
@@ -124,7 +132,7 @@ def settings_for(
     Raises:
         ConfigError: no such configuration, or a setting that cannot be.
     """
-    extra = [*overrides, *([] if seed is None else [f"seed={seed}"])]
+    extra = [*several(overrides), *([] if seed is None else [f"seed={seed}"])]
     if isinstance(inputs, Inputs):
         return load(config or CONFIGS[inputs.kind], extra)
     if inputs is None:

@@ -19,6 +19,7 @@ from nice_anomaly.evaluation.found import Found
 from nice_anomaly.evaluation.opponents import Opponents, opponents
 from nice_anomaly.evaluation.samples import Columns, samples
 from nice_anomaly.evaluation.stress import Trial, stress
+from nice_anomaly.evaluation.summary import unmatched
 from nice_anomaly.evaluation.verdicts import Stream, together, verdicts
 from nice_anomaly.library.binding import Binding
 from nice_anomaly.own_data import reading_of
@@ -94,7 +95,8 @@ class Run(Binding):
             score,
             skip_unreadable=skip_unreadable,
         )
-        return found.compared(self.readable_calibrations(), self.own_data)
+        kept = (calibration for _, calibration in self.readable_calibrations())
+        return found.compared(kept, self.own_data)
 
     def calibrate(
         self,
@@ -213,9 +215,11 @@ class Run(Binding):
             if not skip_unreadable:
                 part.batch.refuse_faults(stream.source)
             parts.append(part)
-        return Found(
-            stream.source, self.name, parts, stream.calibration, stream.rule, stream.normal
-        )
+        against = stream.calibration, stream.rule, stream.normal
+        found = Found(stream.source, self.name, parts, *against)
+        for note in unmatched(found.summary, label_column, anomaly_values):
+            say(note)
+        return found
 
     def stress(
         self, *, calibration: str | Calibration = DEFAULT, n: int = 1_000, seed: int = 0

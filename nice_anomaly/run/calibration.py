@@ -136,7 +136,7 @@ def file_of(name: str) -> str:
     Raises:
         ConfigError: the name is none for a file.
     """
-    if not re.fullmatch(r"[\w][\w.-]{0,63}", name):
+    if not re.fullmatch(r"[\w][\w.-]{0,63}", str(name)):
         raise ConfigError(
             f"a calibration is named by at most 64 letters, digits, dots and dashes, got "
             f"'{name:.80}'."

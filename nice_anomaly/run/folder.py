@@ -84,13 +84,15 @@ def unpacked(files: Mapping[str, bytes], where: str) -> Trained:
     return _opened(manifest, files.get(manifest.weights_file, b""), where)
 
 
-def refuse_taken(path: Path, *, overwrite: bool) -> None:
+def refuse_taken(path: Path | None, *, overwrite: bool) -> None:
     """Refuse a place for a new run that holds another one, unless to ``overwrite`` it.
 
     Raises:
         ConfigError: it holds a run.
         ArtifactError: it is a file.
     """
+    if path is None:
+        return
     if path.exists() and not path.is_dir():
         raise ArtifactError(f"{path} is a file: name a folder with `run`.")
     if (path / MANIFEST).exists() and not overwrite:

@@ -58,7 +58,7 @@ class Scorer:
 
     def measure(self, raw: NDArray[Any]) -> Measured:
         """What scores are made of: ``[n, 1]`` log p(x), or ``[n, S]`` with the image features."""
-        rows = torch.from_numpy(raw)
+        rows = torch.from_numpy(np.require(raw, requirements=["C", "W"]))
         if not self.features and self.typicality is None:
             found = log_likelihoods(
                 self.model,

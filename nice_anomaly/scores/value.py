@@ -29,7 +29,7 @@ class Origin:
         return f"{made}{noise}, fit {self.typicality[:12]}" if self.typicality else made + noise
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scores:
     """Scores ``[n]`` in float64, in input order, higher = more normal; log-likelihoods in nats.
 

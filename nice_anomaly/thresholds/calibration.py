@@ -18,7 +18,7 @@ MERGED = "(small groups)"
 ALL = "(all)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Group:
     """Normal samples that share thresholds: all of them, or those of one camera, class, …
 
@@ -53,7 +53,7 @@ class Group:
         return float(self.scores.std(ddof=1)) if self.n > 1 else 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Calibration:
     """A rule, the thresholds it gave, and what they rest on.
 
@@ -74,6 +74,10 @@ class Calibration:
     source: str = ""
     typicality: Typicality | None = None
     fresh: bool = False
+
+    def __repr__(self) -> str:
+        line = f"{self.threshold:,.2f}{self.unit}"
+        return f"<Calibration {self.title}: {line}, {self.n:,} normals>"
 
     @property
     def unit(self) -> str:

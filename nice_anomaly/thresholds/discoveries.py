@@ -33,9 +33,9 @@ class Discoveries:
     method: Method = "bh"
 
     def __post_init__(self) -> None:
-        if not 0 < self.fdr < 1:
+        if not isinstance(self.fdr, int | float) or not 0 < self.fdr < 1:
             raise ConfigError(
-                f"`fdr` takes a share between 0 and 1, like 0.05 for 5 %, got {self.fdr:g}."
+                f"`fdr` takes a share between 0 and 1, like 0.05 for 5 %, got {self.fdr}."
             )
 
     def level(self, p_values: NDArray[np.float64]) -> float:

@@ -59,7 +59,7 @@ def frame_in_memory(name: str, given: Any) -> Frame:
             table = pyarrow.Table.from_pandas(given, preserve_index=False)
         else:
             table = pyarrow.table(given)
-    except (pyarrow.ArrowException, TypeError, ValueError) as error:
+    except (pyarrow.ArrowException, TypeError, ValueError, OverflowError) as error:
         why = "; ".join(map(str, error.args)).rstrip(".")
         raise DataError(
             f"{name} ({type(given).__name__}) cannot be read as a table: {why}. Every column has "

@@ -146,7 +146,9 @@ def _learn(name: str, cells: Cells) -> Column:
     if not len(filled):
         return Column(name, "left out", "every cell is missing")
     values, wrong = numbers(filled)
-    if wrong.mean() <= 1 - LEAST_SHARE:
+    if wrong.all() and cells.dtype.kind == "f":
+        return Column(name, "left out", "no cell is a finite number")
+    if wrong.mean() <= 1 - LEAST_SHARE or cells.dtype.kind == "f":  # never words of numbers
         return _learn_number(name, values[~wrong], gaps)
     _, undated = moments(filled)
     if undated.mean() <= 1 - LEAST_SHARE:
