@@ -566,6 +566,11 @@ REFUSED: dict[str, tuple[Act, type[NiceAnomalyError], str]] = {
         DataError,
         "is inf, not a finite number",
     ),
+    "a frame for an array": (
+        lambda run, _, __: run.detect(frame(5)),
+        DataError,
+        "The run has learned from an array: give frame.to_numpy().",
+    ),
     "detect nothing": (
         lambda run, _, __: run.detect(None),
         DataError,

@@ -446,6 +446,8 @@ def with_infinity(x: pd.DataFrame) -> pd.DataFrame:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], Any, str]] = {
+    "a rate in words": ({"alpha": "0.05"}, rows(50), "`alpha` takes a number, got '0.05'"),
+    "a truth as confidence": ({"confidence": True}, rows(50), "`confidence` takes a number"),
     "no rows": ({}, np.empty((0, 2)), "Found array with 0 sample"),
     "seven rows": ({}, rows(FEWEST - 1), "7 sample.* while a minimum of 8 is required"),
     "a frame of seven": ({}, frame(FEWEST - 1), "7 normal samples; at least 8"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nice_anomaly.errors import ConfigError
 from nice_anomaly.vocabulary import Tail
 
 
@@ -25,6 +26,17 @@ class Bounds:
     def left_out(self) -> int:
         """How many ranks are left out, on both sides together."""
         return self.rank * (1 if self.high == math.inf else 2)
+
+
+def number(name: str, value: object) -> float:
+    """The value of an argument as a number.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if not isinstance(value, int | float | np.number) or isinstance(value, bool):
+        raise ConfigError(f"`{name}` takes a number, got {value!r}.")
+    return float(value)
 
 
 def sides_of(tail: Tail) -> int:

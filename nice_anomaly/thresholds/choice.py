@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import fields
 
-import numpy as np
-
 from nice_anomaly.config import CalibrateSettings
 from nice_anomaly.errors import ConfigError
+from nice_anomaly.thresholds.bounds import number
 from nice_anomaly.thresholds.rules import RULES, Manual, Rule
 from nice_anomaly.vocabulary import RuleName, Tail
 
@@ -24,7 +23,7 @@ def choose(rule: RuleName | None, numbers: Numbers, settings: CalibrateSettings)
     >>> choose(None, {"alpha": 0.05, "k": None}, CalibrateSettings())
     Certified(alpha=0.05, confidence=0.95)
     """
-    given = {name: _number(name, value) for name, value in numbers.items() if value is not None}
+    given = {name: number(name, value) for name, value in numbers.items() if value is not None}
     if rule is None:
         rule = next((r for r in RULES for name in given if name in _names(r)), settings.rule)
     if rule not in RULES:
@@ -55,12 +54,6 @@ def tail_of(rule: Rule, wanted: Tail | None, default: Tail) -> Tail:
     if wanted == "both" and own == "low":
         raise ConfigError("`tail='both'` needs the upper threshold too: give `ceiling`.")
     return own
-
-
-def _number(name: str, value: object) -> float:
-    if not isinstance(value, int | float | np.number) or isinstance(value, bool):
-        raise ConfigError(f"`{name}` takes a number, got {value!r}.")
-    return float(value)
 
 
 def _names(rule: RuleName) -> list[str]:

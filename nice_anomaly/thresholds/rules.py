@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.thresholds import ranks
-from nice_anomaly.thresholds.bounds import Bounds, ranked, sides_of
+from nice_anomaly.thresholds.bounds import Bounds, number, ranked, sides_of
 from nice_anomaly.vocabulary import RuleName, Tail
 from nice_anomaly.words import percent, sure
 
@@ -128,7 +128,7 @@ class _OfRate(Rule):
     alpha: float
 
     def __post_init__(self) -> None:
-        if not LEAST <= self.alpha <= 1 - LEAST:
+        if not LEAST <= number("alpha", self.alpha) <= 1 - LEAST:
             raise ConfigError(
                 f"`alpha` takes a rate between 0 and 1, like 0.01 for 1 %, got {self.alpha:g}."
             )
@@ -159,7 +159,7 @@ class Certified(_OfRate):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not LEAST <= self.confidence <= 1 - LEAST:
+        if not LEAST <= number("confidence", self.confidence) <= 1 - LEAST:
             raise ConfigError(
                 f"`confidence` takes a number between 0 and 1, like 0.95, got {self.confidence:g}."
             )

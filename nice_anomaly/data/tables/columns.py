@@ -6,6 +6,7 @@ day and the day of the week on their circles; the date itself only moves on and 
 later row an anomaly. A column with missing cells gets one more coordinate that says so.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -119,10 +120,13 @@ def encode(table: Mapping[str, Cells], columns: Sequence[Column], rows: int) -> 
     """
     absent = [c.name for c in columns if c.width and c.name not in table]
     if absent:
+        learned_array = all(re.fullmatch(r"x[0-9]+", name) for name in absent)
+        hint = " The run has learned from an array: give frame.to_numpy()." if learned_array else ""
         raise DataError(
             f"the column '{absent[0]}' is missing"
             + (f", and {len(absent) - 1} more: {', '.join(absent[1:6])}" if absent[1:] else "")
             + f". The table has: {', '.join(list(table)[:12])}. Columns are found by name."
+            + hint
         )
     faults: dict[int, list[str]] = {}
     notes: dict[int, list[str]] = {}
