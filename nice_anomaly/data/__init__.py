@@ -12,7 +12,7 @@ from nice_anomaly.data.builtin import (
     training_part,
 )
 from nice_anomaly.data.dataset import Dataset, Kind, Layout, row_hashes
-from nice_anomaly.data.find import Inputs, recognise
+from nice_anomaly.data.find import Inputs, recognise, set_or_inputs
 from nice_anomaly.data.images import ImageForm
 from nice_anomaly.data.labels import Truth
 from nice_anomaly.data.learn import learn, recall
@@ -65,6 +65,7 @@ __all__ = [
     "recognise",
     "restored",
     "row_hashes",
+    "set_or_inputs",
     "split",
     "stored",
     "training_part",

@@ -16,6 +16,7 @@ import numpy as np
 from nice_anomaly.data import arrays, images
 from nice_anomaly.data.arrays import Arrays, array_in_memory, open_array
 from nice_anomaly.data.dataset import Kind
+from nice_anomaly.data.sources import BuiltIn
 from nice_anomaly.data.tables import STDIN, Frame, frame_in_memory, is_table_file
 from nice_anomaly.errors import DataError
 
@@ -87,6 +88,15 @@ def recognise(given: object) -> Inputs:
     root = folders[0] if len(items) == 1 and folders else None
     arguments = tuple(str(path.absolute()) for path in paths) if len(paths) == len(items) else ()
     return Inputs(", ".join(names), kind, parts, root, folders, skipped, arguments)
+
+
+def set_or_inputs(given: object) -> BuiltIn | Inputs:
+    """A built-in set as it is; anything else as ``recognise`` finds it.
+
+    Raises:
+        DataError: see ``recognise``.
+    """
+    return given if isinstance(given, BuiltIn) else recognise(given)
 
 
 def _items(given: object) -> list[Any]:

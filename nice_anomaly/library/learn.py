@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nice_anomaly.config import Settings, available, load
-from nice_anomaly.data import BuiltIn, Inputs, Watch, Wishes, recognise, unwatched
+from nice_anomaly.data import BuiltIn, Inputs, Watch, Wishes, set_or_inputs, unwatched
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.learning import (
     Job,
@@ -92,7 +92,7 @@ def _recognised(inputs: Any, config: str | None) -> Inputs | BuiltIn | None:
         raise ConfigError(
             "give what to learn: files, an array, a table, or nice_anomaly.builtin('mnist')."
         )
-    return inputs if inputs is None or isinstance(inputs, BuiltIn) else recognise(inputs)
+    return None if inputs is None else set_or_inputs(inputs)
 
 
 def begin(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nice_anomaly import normals, run
-from nice_anomaly.data import BuiltIn, Watch, recognise, unwatched
+from nice_anomaly.data import Watch, recognise, set_or_inputs, unwatched
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.evaluation.compare import Contest, compare
 from nice_anomaly.evaluation.found import Found
@@ -58,7 +58,7 @@ class Run(Binding):
         """
         against = None if calibration is None else self.chosen(calibration)
         scorer = self.scorer(against, noise_seed=noise_seed)
-        given = inputs if isinstance(inputs, BuiltIn) else recognise(inputs)
+        given = set_or_inputs(inputs)
         stream, _ = samples(self.trained, given, scorer, self._root, Columns())
         found = [np.empty(0)]
         for batch, scores in stream:
@@ -172,7 +172,7 @@ class Run(Binding):
         rule = None if fdr is None else Discoveries(fdr, "by" if by else "bh")
         against = self.chosen(calibration)
         columns = Columns(id_column, label_column, anomaly_values, against.group_column)
-        found = inputs if isinstance(inputs, BuiltIn) else recognise(inputs)
+        found = set_or_inputs(inputs)
         source, scorer = found.name, self.scorer(against)
         stream, normal = samples(self.trained, found, scorer, self._root, columns, watch)
         if rule is not None:
