@@ -1,12 +1,14 @@
 """Density: what training, scores and run folders need of a model, whatever its kind."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
+
+Facts = Mapping[str, float | Sequence[float]]
 
 
 class Shape(Protocol):
@@ -56,9 +58,33 @@ class Density(nn.Module, ABC):
     def parameter_groups(self) -> tuple[Iterable[nn.Parameter], Iterable[nn.Parameter]]:
         """The networks, whose weights decay, and the few numbers that may move faster."""
 
-    def loss(self, x: Tensor) -> Tensor:
-        """What training minimises: minus the mean of ``log_prob``."""
-        return -self.log_prob(x).mean()
+    def objective(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """What training raises and compares epochs by: nats a sample, ``[n]`` float64.
+
+        ``log_prob`` itself, or where that is costly an estimate that draws from ``generator``.
+        """
+        del generator
+        return self.log_prob(x)
+
+    @property
+    def quantity(self) -> str:
+        """What ``log_prob`` is, in words."""
+        return "log-likelihood"
+
+    @property
+    def objective_name(self) -> str:
+        """What ``objective`` is, in words."""
+        return self.quantity
+
+    @property
+    def facts(self) -> Facts:
+        """What its weights say that a person wants to know, by name."""
+        return {}
+
+    @property
+    def remarks(self) -> Iterator[str]:
+        """What a user has to know of the weights as they are."""
+        yield from ()
 
     @property
     def splits(self) -> bool:
@@ -78,4 +104,4 @@ class Density(nn.Module, ABC):
     @property
     def parameter_count(self) -> int:
         """How many numbers training adjusts."""
-        return sum(parameter.numel() for parameter in self.parameters())
+        return sum(each.numel() for each in self.parameters() if each.requires_grad)

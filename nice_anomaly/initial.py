@@ -1,11 +1,17 @@
 """Initial: the untrained model of the settings, started from the data that it will learn."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from nice_anomaly import flow, vae
 from nice_anomaly.config import Settings
-from nice_anomaly.flow import Architecture, Flow, MixturePrior
+from nice_anomaly.density import Density
+from nice_anomaly.flow import Flow, MixturePrior
 from nice_anomaly.preprocess import Preprocess
+from nice_anomaly.vae import GRADIENTS, VAE
+from nice_anomaly.vocabulary import ModelName
 
 COMPONENT_SAMPLES = 50  # what a component of a mixture wants to be learned from
 INITIAL_SAMPLES = 4096  # enough to measure a spread per coordinate to 1 %
@@ -16,8 +22,8 @@ def initial_flow(settings: Settings, preprocess: Preprocess, fit: Tensor) -> Flo
     wanted = settings.flow
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        flow = Flow(
-            Architecture(
+        model = Flow(
+            flow.Architecture(
                 dimensions=fit.shape[1],
                 couplings=wanted.couplings,
                 layers=wanted.layers,
@@ -29,17 +35,49 @@ def initial_flow(settings: Settings, preprocess: Preprocess, fit: Tensor) -> Flo
         )
     generator = torch.Generator().manual_seed(settings.seed)
     sample = preprocess.dequantise(fit[:INITIAL_SAMPLES], generator)
-    flow.initialise(
+    model.initialise(
         sample,
         *preprocess.moments(fit),
         floor=wanted.eigenvalue_floor,
         nu=wanted.degrees_of_freedom,
         emphasis=wanted.emphasis,
     )
-    if isinstance(flow.prior, MixturePrior):
-        labels = _clusters(sample, flow.architecture.components, settings.seed)
-        flow.prior.initialise(flow(sample)[0].detach(), labels)
-    return flow
+    if isinstance(model.prior, MixturePrior):
+        labels = _clusters(sample, model.architecture.components, settings.seed)
+        model.prior.initialise(model(sample)[0].detach(), labels)
+    return model
+
+
+def initial_vae(settings: Settings, preprocess: Preprocess, fit: Tensor) -> VAE:
+    """A VAE that is the probabilistic PCA of raw rows ``fit`` ``[n, d]``.
+
+    Raises:
+        ConfigError: as many latents as columns, or more.
+    """
+    wanted, dimensions = settings.vae, fit.shape[1]
+    architecture = vae.Architecture(
+        dimensions=dimensions,
+        latents=wanted.latents_for(dimensions),
+        layers=wanted.layers,
+        width=wanted.width_for(len(fit)),
+        activation=wanted.activation,
+        draws=wanted.draws,
+        seed=settings.seed,
+        sigma=wanted.sigma,
+        trainable_prior=wanted.trainable_prior,
+    )
+    estimate, draws = GRADIENTS[settings.train.gradient], settings.train.gradient_draws
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        model = VAE(architecture, estimate, draws)
+    model.initialise(*preprocess.moments(fit))
+    return model
+
+
+INITIAL: dict[ModelName, Callable[[Settings, Preprocess, Tensor], Density]] = {
+    "nice": initial_flow,
+    "vae": initial_vae,
+}
 
 
 def _clusters(x: Tensor, count: int, seed: int) -> Tensor:

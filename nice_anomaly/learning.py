@@ -27,7 +27,7 @@ from nice_anomaly.data import (
 )
 from nice_anomaly.density import Density
 from nice_anomaly.errors import DataError, NumericsError
-from nice_anomaly.initial import initial_flow
+from nice_anomaly.initial import INITIAL
 from nice_anomaly.own_data import own_material
 from nice_anomaly.preprocess import Preprocess
 from nice_anomaly.run import (
@@ -175,8 +175,8 @@ def ready(settings: Settings, material: Material, inputs: tuple[str, ...], devic
         preprocess = Preprocess.for_levels(layout.dimensions, layout.levels)
     else:
         steps = material.reading.steps if isinstance(material.reading, TableReading) else None
-        preprocess = Preprocess.for_columns(fit.numpy(), settings.flow.noise, steps)
-    model = initial_flow(settings, preprocess, fit)
+        preprocess = Preprocess.for_columns(fit.numpy(), settings.noise, steps)
+    model = INITIAL[settings.model](settings, preprocess, fit)
     return Job(settings, material, inputs, preprocess, model.to(target), precision)
 
 

@@ -10,12 +10,15 @@ from torch import Tensor
 from torch.nn import init
 from torch.overrides import TorchFunctionMode
 
+from nice_anomaly import flow, vae
 from nice_anomaly.density import Density, Shape
-from nice_anomaly.flow import Architecture, Flow
 
-MODELS: dict[str, tuple[type[Any], type[Any]]] = {Architecture.kind: (Architecture, Flow)}
+MODELS: dict[str, tuple[type[Any], type[Any]]] = {
+    flow.Architecture.kind: (flow.Architecture, flow.Flow),
+    vae.Architecture.kind: (vae.Architecture, vae.VAE),
+}
 DRAWS = (Tensor.uniform_, Tensor.normal_)
-DEFAULT = Architecture.kind  # what a stored architecture without a kind is
+DEFAULT = flow.Architecture.kind  # what a stored architecture without a kind is
 
 
 def stored(architecture: Shape) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +14,7 @@ from nice_anomaly.density import Density
 from nice_anomaly.errors import NumericsError
 from nice_anomaly.preprocess import Preprocess
 from nice_anomaly.runtime import autocast, threads_for
-from nice_anomaly.scores.likelihood import log_likelihoods
+from nice_anomaly.scores.likelihood import Measured, in_chunks
 
 EVALUATION_SEED = 1  # the same dequantisation noise every epoch: epochs are compared, not luck
 
@@ -109,19 +110,17 @@ def train(
                 _set_rates(optimizer, one_cycle(step / steps, settings.warmup))
                 raw = fit[rows.to(fit.device)].to(model.device)
                 x = preprocess.dequantise(raw, generator)
-                value = _step(model, optimizer, x, precision, epoch, batch)
+                value = _step(model, optimizer, x, generator, precision, (epoch, batch))
                 total += len(rows) * value + float(preprocess.log_jacobian(raw).sum())
                 seen += len(rows)
             yield Progress(epoch, step + 1, steps, seen, passes * len(fit), total / seen)
         trained = time.perf_counter()
         with threads_for(flops):
-            held_out = log_likelihoods(
-                model, preprocess, early_stopping, precision=precision, noise_seed=EVALUATION_SEED
-            ).mean()
+            held_out = _held_out(model, preprocess, early_stopping, precision)
         summary = EpochSummary(
             epoch=epoch,
             train=total / seen,
-            early_stopping=float(held_out),
+            early_stopping=held_out,
             samples_per_second=seen / (trained - started),
             seconds=time.perf_counter() - started,
         )
@@ -129,6 +128,20 @@ def train(
         yield checkpoint
         if epoch - checkpoint.best_epoch >= settings.patience:
             return
+
+
+def _held_out(
+    model: Density, preprocess: Preprocess, raw: Tensor, precision: torch.dtype
+) -> float:
+    """The mean objective of samples that are not learned from, with the same noise every time."""
+    generator = torch.Generator(model.device).manual_seed(EVALUATION_SEED)
+
+    def measure(x: Tensor, rows: Tensor) -> Measured:
+        values = model.objective(x, generator) + preprocess.log_jacobian(rows)
+        return np.asarray(values.cpu())
+
+    pieces = in_chunks(model, preprocess, raw, measure, precision, generator)
+    return float(np.concatenate([*pieces]).mean())
 
 
 def _batches(
@@ -174,17 +187,17 @@ def _step(
     model: Density,
     optimizer: torch.optim.AdamW,
     x: Tensor,
+    generator: torch.Generator,
     precision: torch.dtype,
-    epoch: int,
-    batch: int,
+    place: tuple[int, int],
 ) -> float:
     """One gradient step; the mean log-likelihood of the batch before it."""
     with autocast(x.device, precision):
-        loss = model.loss(x)
+        loss = -model.objective(x, generator).mean()
     value = -loss.item()
     if not math.isfinite(value):
         raise NumericsError(
-            f"the log-likelihood became {value} in epoch {epoch + 1}, batch {batch + 1}: the "
+            f"the log-likelihood became {value} in epoch {place[0] + 1}, batch {place[1] + 1}: the "
             f"training diverged. Try a smaller learning rate, e.g. "
             f"`overrides=['train.learning_rate={optimizer.defaults['lr'] / 4:g}']`, or a smaller "
             f"train.head_learning_rate."

@@ -113,4 +113,5 @@ def calibrate(
     follow = f"nice-anomaly detect --{'input PATH' if own else 'dataset NAME'}"
     follow += f" --run {shlex.quote(str(run))}" if run else ""
     follow += f" --calibration {name}" if name != "default" else ""
-    calibrations.show(calibration, f"calibrated: {loaded.name}", follow)
+    model = loaded.trained.model
+    calibrations.show(calibration, model, f"calibrated: {loaded.name}", follow)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from nice_anomaly.cli import render
+from nice_anomaly.density import Density
 from nice_anomaly.metrics import Rate
 from nice_anomaly.thresholds import Calibration, Group, Sigma
 from nice_anomaly.thresholds.ranks import true_rate
@@ -17,6 +18,12 @@ SCORES: dict[ScoreName, str] = {
     "auto": "auto: how usual latents, input, code length and extent are",
 }
 MOST_GROUPS = 40  # on the screen; --json has them all
+
+
+def score_of(calibration: Calibration, model: Density) -> str:
+    """What the scores are, in words."""
+    score = calibration.origin.score
+    return model.quantity if score == "likelihood" else SCORES[score]
 
 
 def record(calibration: Calibration) -> dict[str, Any]:
@@ -82,7 +89,7 @@ def line(calibration: Calibration, group: Group | None = None) -> str:
     return f"{bounds.low:,.2f}{high}{calibration.unit}"
 
 
-def show(calibration: Calibration, title: str, follow: str) -> None:
+def show(calibration: Calibration, model: Density, title: str, follow: str) -> None:
     """The same for people; ``follow`` is the command to go on with."""
     every, unit, where = calibration.overall, calibration.unit, line(calibration)
     facts = [
@@ -93,7 +100,7 @@ def show(calibration: Calibration, title: str, follow: str) -> None:
             "fresh normals" if calibration.fresh else "held-out normals",
             f"{calibration.n:,} of {calibration.source}",
         ),
-        ("score", SCORES[calibration.origin.score]),
+        ("score", score_of(calibration, model)),
         ("their scores", f"mean {every.mean:,.2f}, σ {every.std:,.2f}{unit}"),
     ]
     if calibration.groups:

@@ -6,9 +6,13 @@ from nice_anomaly.cli import options
 from nice_anomaly.errors import ArtifactError, NotCalibratedError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nice_anomaly.density import Density
     from nice_anomaly.library import Run
     from nice_anomaly.thresholds import Calibration
 
+WORDS = {"sigma": "σ", "latents_in_use": "latents in use", "kl_of_latents": "KL a latent, nats"}
 EXAMPLES = ("nice-anomaly info", "nice-anomaly info --run runs/mnist --json")
 
 
@@ -52,6 +56,8 @@ def record(run: "Run", calibrations: "dict[str, Calibration]") -> dict[str, Any]
         **run.manifest.record(),
         "run": run.name,
         "parameters": run.trained.model.parameter_count,
+        "score": run.trained.model.quantity,
+        "facts": dict(run.trained.model.facts),
         "calibration": stored.get(DEFAULT),
         "calibrations": stored,
     }
@@ -70,18 +76,31 @@ def facts(run: "Run") -> list[tuple[str, str]]:
             f"{data.calibration:,} calibration, seed {manifest.settings.seed}",
         ),
         ("data fingerprint", data.fingerprint),
-        ("flow", str(manifest.architecture)),
+        ("model", str(manifest.architecture)),
         ("parameters", f"{run.trained.model.parameter_count:,}"),
         (
             "training",
             f"{len(manifest.history)} epochs, best {manifest.best_epoch + 1}, "
             f"{manifest.seconds:.1f} s, {manifest.precision}",
         ),
-        ("held-out log-likelihood", f"{best.early_stopping:,.2f} nats"),
+        (f"held-out {run.trained.model.objective_name}", f"{best.early_stopping:,.2f} nats"),
+        *of_weights(run.trained.model),
         ("weights fingerprint", manifest.fingerprint),
         ("created", manifest.created),
         ("versions", ", ".join(f"{k} {v}" for k, v in sorted(manifest.versions.items()))),
     ]
+
+
+def of_weights(model: "Density") -> list[tuple[str, str]]:
+    """What a kind of model wants to be known of its weights."""
+    return [
+        (WORDS.get(name, name), f"{fact:,.4g}" if isinstance(fact, float | int) else _listed(fact))
+        for name, fact in model.facts.items()
+    ]
+
+
+def _listed(numbers: "Sequence[float]") -> str:
+    return "  ".join(f"{number:.2f}" for number in numbers)
 
 
 def describe(calibration: "Calibration") -> str:

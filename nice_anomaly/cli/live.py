@@ -28,7 +28,7 @@ def announce(job: Job) -> None:
         f"early, {len(parts.calibration):,} kept for calibration"
     )
     precision = str(job.precision).removeprefix("torch.")
-    render.say(f"flow: {model.parameter_count:,} parameters, {model.architecture}, {precision}")
+    render.say(f"model: {model.parameter_count:,} parameters, {model.architecture}, {precision}")
 
 
 def run(job: Job, path: Path, resume: Checkpoint | None) -> Checkpoint:

@@ -10,6 +10,7 @@ from nice_anomaly.errors import ConfigError
 
 if TYPE_CHECKING:
     from nice_anomaly.evaluation.stress import Trial
+    from nice_anomaly.library import Run
     from nice_anomaly.thresholds import Calibration
 
 BELOW_FLOOR = 11
@@ -71,24 +72,24 @@ def stress(
             }
         )
     else:
-        _show([unchanged, *worst], blind, against, loaded.name)
+        _show([unchanged, *worst], blind, against, loaded)
     if below:
         render.say(f"below the floor of {percent(floor or 0)}: {', '.join(below)}")
         raise typer.Exit(BELOW_FLOOR)
 
 
-def _show(trials: "list[Trial]", blind: list[str], calibration: "Calibration", run: str) -> None:
+def _show(trials: "list[Trial]", blind: list[str], calibration: "Calibration", run: "Run") -> None:
     from nice_anomaly.cli import calibrations, render
     from nice_anomaly.words import rate
 
     render.show_table(
-        f"power on {trials[0].flagged.n:,} held-out normals, worst first: {run}",
+        f"power on {trials[0].flagged.n:,} held-out normals, worst first: {run.name}",
         ["corruption", "how much", "flagged, 95 % interval"],
         [[t.corruption, t.words, rate(t.flagged.value, t.flagged.interval)] for t in trials],
         words=(0, 1),
     )
     facts = [
-        ("score", calibrations.SCORES[calibration.origin.score]),
+        ("score", calibrations.score_of(calibration, run.trained.model)),
         ("threshold", f"{calibrations.line(calibration)}, {calibration.title}"),
         ("blind spots", ", ".join(blind) or "none of these"),
     ]

@@ -118,9 +118,9 @@ def _size(text: str | None) -> tuple[int, int] | None:
 
 def _show(job: "Job", path: Path, checkpoint: "Checkpoint", *, as_json: bool) -> None:
     """What the training gave, for people or as JSON."""
-    from nice_anomaly.cli import render
+    from nice_anomaly.cli import info, render
 
-    best = checkpoint.history[checkpoint.best_epoch]
+    best, model = checkpoint.history[checkpoint.best_epoch], job.trained(checkpoint).model
     bits = job.preprocess.bits_per_dim(best.early_stopping)
     if as_json:
         render.show_json(
@@ -133,17 +133,22 @@ def _show(job: "Job", path: Path, checkpoint: "Checkpoint", *, as_json: bool) ->
                 "train_seconds": checkpoint.seconds,
                 "parameters": job.model.parameter_count,
                 "seed": job.settings.seed,
+                "objective": model.objective_name,
+                "facts": dict(model.facts),
             }
         )
         return
+    for remark in model.remarks:
+        render.say(f"note: {remark}")
     likelihood = f"{best.early_stopping:,.2f} nats"
     render.show_facts(
         f"trained: {path}",
         [
             (
-                "held-out log-likelihood",
+                f"held-out {model.objective_name}",
                 likelihood if bits is None else f"{likelihood}, {bits:.3f} bits/dim",
             ),
+            *info.of_weights(model),
             ("best epoch", f"{checkpoint.best_epoch + 1} of {checkpoint.epochs_done}"),
             ("training time", f"{checkpoint.seconds:.1f} s"),
             ("next", "nice-anomaly calibrate"),

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nice_anomaly.flow.conditioner import Conditioner
+from nice_anomaly.networks import Perceptron
 from nice_anomaly.vocabulary import Activation
 
 
@@ -37,7 +37,7 @@ class AdditiveCouplings(nn.Module):
         self.register_buffer("emphasis", torch.ones(dimensions))
         even, odd = (dimensions + 1) // 2, dimensions // 2
         self.shifts = nn.ModuleList(
-            Conditioner(
+            Perceptron(
                 *((even, odd) if k % 2 == 0 else (odd, even)),
                 width=width,
                 layers=layers,

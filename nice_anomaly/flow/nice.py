@@ -10,16 +10,18 @@ from torch import Tensor, nn
 
 from nice_anomaly.density import Density, Split
 from nice_anomaly.flow.coupling import AdditiveCouplings
+from nice_anomaly.flow.grouped import GroupedStudentPrior
 from nice_anomaly.flow.mixture import MixturePrior
 from nice_anomaly.flow.prior import GaussianPrior, LogisticPrior, Prior, StudentPrior
 from nice_anomaly.flow.scaling import Scaling
 from nice_anomaly.flow.whitening import Whitening
 from nice_anomaly.vocabulary import Activation, PriorName
 
-PRIORS: dict[PriorName, Callable[[int, int], Prior | MixturePrior]] = {
+PRIORS: dict[PriorName, Callable[[int, int], Prior | GroupedStudentPrior | MixturePrior]] = {
     "logistic": lambda _, __: LogisticPrior(),
     "gaussian": lambda _, __: GaussianPrior(),
     "student": lambda dimensions, _: StudentPrior(dimensions),
+    "grouped-student": lambda dimensions, _: GroupedStudentPrior(dimensions),
     "mixture": MixturePrior,
 }
 
@@ -122,7 +124,8 @@ class Flow(Density):
         z, first = self.whitening(x)
         y, second = self.couplings(z)
         h, third = self.scaling(y)
-        terms = self.prior.log_prob(h)
+        prior = self.prior
+        terms = prior.terms(h) if isinstance(prior, GroupedStudentPrior) else prior.log_prob(h)
         total = terms.sum(dim=1, dtype=torch.float64) + (first + second + third)
         return Split(total, terms, z)
 
@@ -156,8 +159,8 @@ class Flow(Density):
         a Student prior starts with; with ``emphasis`` > 0 the networks hear the coordinates of
         large variance louder.
         """
-        if isinstance(self.prior, StudentPrior):
-            self.prior.log_nu.fill_(math.log(nu))
+        if isinstance(self.prior, StudentPrior | GroupedStudentPrior):
+            self.prior.start(nu)
         whitening = Whitening.from_moments(mean, covariance, floor)
         self.whitening.load_state_dict(whitening.state_dict())
         self.couplings.emphasise(whitening.eigenvalues, emphasis)

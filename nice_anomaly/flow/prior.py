@@ -59,6 +59,11 @@ class StudentPrior(nn.Module):
         super().__init__()
         self.log_nu = nn.Parameter(torch.full((dimensions,), math.log(nu)))
 
+    @torch.no_grad()
+    def start(self, nu: float) -> None:
+        """The same degrees of freedom for every coordinate."""
+        self.log_nu.fill_(math.log(nu))
+
     @property
     def std(self) -> float:
         """√(ν / (ν - 2)), averaged over the coordinates; ν > 2."""

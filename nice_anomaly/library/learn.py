@@ -82,8 +82,10 @@ def learn(
         job, checkpoint = begin(found, settings, wishes, device=device, data_root=root), None
         for remark in remarks(job, (*wishes.ignored, id_column, label_column)):
             warn(remark)
-    last = train_to_the_end(job, path, checkpoint, listen)
-    return Run(job.trained(last), path, device=device, data_root=root, memory=memory)
+    trained = job.trained(train_to_the_end(job, path, checkpoint, listen))
+    for remark in trained.model.remarks:
+        warn(remark)
+    return Run(trained, path, device=device, data_root=root, memory=memory)
 
 
 def _recognised(inputs: Any, config: str | None) -> Inputs | BuiltIn | None:

@@ -1,4 +1,4 @@
-"""Conditioner: the network that says how far a coupling shifts."""
+"""Networks: the fully connected ones that couplings, encoders and decoders are made of."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -14,16 +14,15 @@ ACTIVATIONS: dict[Activation, Callable[..., Tensor]] = {
 }
 
 
-class Conditioner(nn.Module):
-    """A fully connected network from one half of the coordinates to a shift for the other half.
+class Perceptron(nn.Module):
+    """A fully connected network from ``[n, inputs]`` to ``[n, outputs]``.
 
-    Shapes: ``[n, inputs]`` to ``[n, outputs]``. ``activation`` is ReLU (Dinh et al. 2014) or
-    SiLU, x · sigmoid(x) (Elfwing et al. 2017). Hidden weights start at He et al. (2015),
-    the last layer at zero, so that a new flow is exactly its whitening and scaling: training
-    starts from the Gaussian-like model and can only depart from it where that pays.
+    ``activation`` is ReLU (Dinh et al. 2014) or SiLU, x · sigmoid(x) (Elfwing et al. 2017).
+    Hidden weights start at He et al. (2015), the last layer at zero: a new model is exactly the
+    linear one that its other parts make, and can only depart from it where that pays.
 
     >>> import torch
-    >>> Conditioner(3, 2, width=8, layers=1, activation="relu")(torch.ones(5, 3)).abs().sum().item()
+    >>> Perceptron(3, 2, width=8, layers=1, activation="relu")(torch.ones(5, 3)).abs().sum().item()
     0.0
     """
 
@@ -43,8 +42,8 @@ class Conditioner(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The shift for each row of x."""
+        """The output for each row of x."""
         for layer in self.hidden:
             x = self.activate(layer(x), inplace=True)
-        shift: Tensor = self.last(x)
-        return shift
+        result: Tensor = self.last(x)
+        return result
