@@ -26,7 +26,7 @@ _HOMES = {
     "Quantile": "thresholds",
     "Run": "library",
     "Scores": "scores",
-    "Settings": "config",
+    "Settings": "settings",
     "Sigma": "thresholds",
     "builtin": "data",
     "learn": "library",

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from nice_anomaly import flow, vae
-from nice_anomaly.config import Settings
 from nice_anomaly.density import Density
 from nice_anomaly.flow import Flow, MixturePrior
 from nice_anomaly.preprocess import Preprocess
+from nice_anomaly.settings import Settings
 from nice_anomaly.vae import GRADIENTS, VAE
 from nice_anomaly.vocabulary import ModelName
 

@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nice_anomaly.config import Settings
 from nice_anomaly.data import (
     Inputs,
     Material,
@@ -41,6 +40,7 @@ from nice_anomaly.run import (
     save_run,
 )
 from nice_anomaly.runtime import choose_device, choose_precision
+from nice_anomaly.settings import Settings
 from nice_anomaly.training import Checkpoint, Progress, train
 
 SAVE_EVERY_SECONDS = 60

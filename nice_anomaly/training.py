@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nice_anomaly.config import TrainSettings
 from nice_anomaly.density import Density
 from nice_anomaly.errors import NumericsError
 from nice_anomaly.preprocess import Preprocess
 from nice_anomaly.runtime import autocast, threads_for
 from nice_anomaly.scores.likelihood import Measured, in_chunks
+from nice_anomaly.settings import TrainSettings
 
 EVALUATION_SEED = 1  # the same dequantisation noise every epoch: epochs are compared, not luck
 
@@ -130,9 +130,7 @@ def train(
             return
 
 
-def _held_out(
-    model: Density, preprocess: Preprocess, raw: Tensor, precision: torch.dtype
-) -> float:
+def _held_out(model: Density, preprocess: Preprocess, raw: Tensor, precision: torch.dtype) -> float:
     """The mean objective of samples that are not learned from, with the same noise every time."""
     generator = torch.Generator(model.device).manual_seed(EVALUATION_SEED)
 

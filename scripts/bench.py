@@ -21,11 +21,12 @@ import typer
 from torch.nn import functional
 
 from nice_anomaly.cli import render
-from nice_anomaly.config import Settings, load
+from nice_anomaly.config import load
 from nice_anomaly.flow import Architecture, Flow
 from nice_anomaly.preprocess import Preprocess
 from nice_anomaly.runtime import choose_precision
 from nice_anomaly.scores.likelihood import CHUNK, log_likelihoods
+from nice_anomaly.settings import Settings
 from nice_anomaly.training import Checkpoint, train
 
 DIMENSIONS = 784

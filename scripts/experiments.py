@@ -16,11 +16,11 @@ import typer
 
 from nice_anomaly import Run, load_run
 from nice_anomaly.cli import render
-from nice_anomaly.config import Settings
 from nice_anomaly.data import BuiltIn
 from nice_anomaly.files import write
 from nice_anomaly.learning import Listener, Report, prepare, train_to_the_end, versions
 from nice_anomaly.run import MANIFEST
+from nice_anomaly.settings import Settings
 from nice_anomaly.training import Checkpoint, Progress
 
 HERE = Path(__file__).resolve().parent.parent

@@ -18,11 +18,12 @@ from collect import collect
 from experiments import DataRoot, Results, store, train
 from nice_anomaly import Run, builtin
 from nice_anomaly.cli import render
-from nice_anomaly.config import Settings, load
+from nice_anomaly.config import load
 from nice_anomaly.data import evaluation_part
 from nice_anomaly.errors import NiceAnomalyError
 from nice_anomaly.learning import versions
 from nice_anomaly.metrics import Rate, auroc
+from nice_anomaly.settings import Settings
 
 SOURCE_TYPE_I, SOURCE_TYPE_II = Rate(110, 10_000), Rate(24, 10_000)
 NORMAL, ANOMALOUS = builtin("mnist"), builtin("kmnist")

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from nice_anomaly.config import CalibrateSettings
 from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.scores import Origin, Scores
+from nice_anomaly.settings import CalibrateSettings
 from nice_anomaly.thresholds import (
     RULES,
     Bounds,

@@ -7,12 +7,13 @@ from typing import Any, get_args
 
 import pytest
 
-from nice_anomaly.config import CalibrateSettings, Settings, available, load
+from nice_anomaly.config import available, load
 from nice_anomaly.data import BUILTIN
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.flow import PRIORS
 from nice_anomaly.networks import ACTIVATIONS
 from nice_anomaly.scores.image_features import VIEWS
+from nice_anomaly.settings import CalibrateSettings, Settings
 from nice_anomaly.thresholds import RULES
 from nice_anomaly.vocabulary import Activation, PriorName, RuleName, ScoreName, SettingRule
 

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nice_anomaly.config import DataSettings
 from nice_anomaly.data import Wishes, learn, recognise
 from nice_anomaly.evaluation.corruptions import IMAGES, TABLES
 from nice_anomaly.evaluation.stress import stress
 from nice_anomaly.own_data import OwnData
 from nice_anomaly.scores import Scores
+from nice_anomaly.settings import DataSettings
 from nice_anomaly.thresholds import Manual, calibrate
 
 RNG = np.random.default_rng(0)

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nice_anomaly.config import DataSettings
 from nice_anomaly.data import (
     BUILTIN,
     BuiltIn,
@@ -26,6 +25,7 @@ from nice_anomaly.data.download import fetch_gzip
 from nice_anomaly.data.idx import read_images
 from nice_anomaly.data.splits import split
 from nice_anomaly.errors import ConfigError, DataError
+from nice_anomaly.settings import DataSettings
 
 IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8)
 GOOD = struct.pack(">4I", 0x803, 2, 3, 4) + IMAGES.tobytes()

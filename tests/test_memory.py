@@ -14,7 +14,6 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from nice_anomaly.config import DataSettings
 from nice_anomaly.data import (
     Batch,
     Column,
@@ -33,6 +32,7 @@ from nice_anomaly.data import (
     stored,
 )
 from nice_anomaly.errors import ConfigError, DataError
+from nice_anomaly.settings import DataSettings
 
 SETTINGS = DataSettings(early_stopping=20, calibration=50)
 N = 9_000  # more than one chunk

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from nice_anomaly import Run, Scores, builtin, learn
-from nice_anomaly.config import Settings, load
+from nice_anomaly.config import load
 from nice_anomaly.data import training_part
+from nice_anomaly.settings import Settings
 
 HERE = Path(__file__).parent.parent
 NAMES = sorted(path.stem for path in (HERE / "scripts").glob("*.py"))

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from nice_anomaly import learning
-from nice_anomaly.config import Settings, load
+from nice_anomaly.config import load
 from nice_anomaly.data import Material, builtin_material, row_hashes
 from nice_anomaly.errors import ArtifactError, NumericsError
 from nice_anomaly.learning import Job, Kept, Report, interrupted, prepare, ready, train_to_the_end
 from nice_anomaly.run import load_run
+from nice_anomaly.settings import Settings
 from nice_anomaly.training import Checkpoint, Progress, one_cycle
 
 NOWHERE = Path("nowhere")

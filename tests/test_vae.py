@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -146,7 +147,7 @@ def test_bounds_rise_with_the_draws_to_log_p(seed: int) -> None:
     model = linear(seed)
     exact = log_p(model, X)
     found = [simulated(model, X, k, times) for k, times in ((1, 4000), (5, 2000), (50, 800))]
-    for (lower, error), (upper, other) in zip(found, found[1:], strict=False):
+    for (lower, error), (upper, other) in pairwise(found):
         assert bool((lower < upper + 4 * (error + other)).all())
     assert bool((found[0][0] + 0.05 < found[-1][0]).all())  # a gap that the errors do not explain
     assert bool((found[-1][0] <= exact + 4 * found[-1][1]).all())
@@ -278,9 +279,7 @@ def test_the_gradient_by_the_prior_is_its_closed_form() -> None:
             (log_r(mean + e, variance) - log_r(mean - e, variance)) / (2 * step),
             (log_r(mean, variance + e) - log_r(mean, variance - e)) / (2 * step),
         )
-        for exact, found, numeric in zip(
-            on_paper, (by_mean, by_variance), numerical, strict=True
-        ):
+        for exact, found, numeric in zip(on_paper, (by_mean, by_variance), numerical, strict=True):
             assert found[i].item() == pytest.approx(exact[i].item(), rel=1e-9)
             assert numeric.item() == pytest.approx(exact[i].item(), rel=1e-6)
 

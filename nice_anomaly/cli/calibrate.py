@@ -81,8 +81,8 @@ def calibrate(
     The threshold is mean - 3σ; with --alpha 0.01 at most 1 % false alarms are certified.
     """
     from nice_anomaly.cli import calibrations, render, runs
-    from nice_anomaly.config import CalibrateSettings
     from nice_anomaly.library import load_run
+    from nice_anomaly.settings import CalibrateSettings
     from nice_anomaly.thresholds import choose, tail_of
 
     numbers = {

@@ -1,25 +1,30 @@
 """``nice-anomaly compare``: is the model worth it?"""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from nice_anomaly.cli import options
-from nice_anomaly.cli.options import INPUT, MACHINE, option
+from nice_anomaly.cli.options import INPUT, MACHINE, RUN, option
 from nice_anomaly.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nice_anomaly.evaluation.compare import Contest
-    from nice_anomaly.vocabulary import ScoreName
 
 Anomalies = Annotated[
     str | None,
     option(INPUT, "--dataset", metavar="NAME", help="A built-in set of anomalies."),
 ]
+Beside = Annotated[
+    list[Path] | None,
+    option(RUN, "--with", metavar="DIR", help="Another run on the same data; repeatable."),
+]
 Seed = Annotated[int, option(MACHINE, "--seed", min=0, help="Of baselines and bootstrap.")]
 EXAMPLES = (
     "nice-anomaly compare --dataset kmnist",
     "nice-anomaly compare -i new.csv --label-column state --anomaly-value bad",
+    "nice-anomaly compare --dataset kmnist --with runs/vae",
 )
 
 
@@ -32,6 +37,7 @@ def compare(
     calibration: options.Calibration = "default",
     seed: Seed = 0,
     run: options.Run = None,
+    beside: Beside = None,
     as_json: options.Json = False,
     data_root: options.DataRoot = options.DATA_ROOT,
     device: options.Device = "auto",
@@ -44,13 +50,15 @@ def compare(
     if (dataset is None) == (not inputs):
         raise ConfigError("give anomalies to compare on: --input PATH or --dataset NAME.")
     from nice_anomaly.cli import render, runs
+    from nice_anomaly.cli.calibrations import score_of
     from nice_anomaly.data import builtin
     from nice_anomaly.evaluation.compare import MOST_COMPARED as MOST
     from nice_anomaly.library import load_run
 
     samples = inputs if dataset is None else builtin(dataset)
     loaded = load_run(runs.locate(run), device=device, data_root=data_root)
-    score = loaded.calibration(calibration).origin.score
+    against = loaded.calibration(calibration)
+    others = [load_run(path, device=device, data_root=data_root) for path in beside or ()]
     on = loaded.opponents(
         samples,
         calibration=calibration,
@@ -68,21 +76,22 @@ def compare(
         render.say(f"at most {MOST:,} samples of either kind are compared on, chosen at random")
     found = []
     with render.progress_bar("comparing", None, "methods") as bar:
-        for contest in loaded.compare(on, calibration=calibration, seed=seed):
+        for contest in loaded.compare(on, calibration=calibration, beside=others, seed=seed):
             found.append(contest)
             bar.advance(len(found))
     if as_json:
         methods = [contest.record() for contest in found]
-        render.show_json({"run": loaded.name, "score": score, **sizes, "methods": methods})
+        render.show_json(
+            {"run": loaded.name, "score": against.origin.score, **sizes, "methods": methods}
+        )
         return
     title = f"{sizes['normal']:,} normal samples, {sizes['anomalous']:,} anomalies: {loaded.name}"
-    _show(title, score, found)
+    _show(title, score_of(against, loaded.trained.model), found)
 
 
-def _show(title: str, score: "ScoreName", found: "Sequence[Contest]") -> None:
+def _show(title: str, score: str, found: "Sequence[Contest]") -> None:
     """A table of the methods, and what it says against ours."""
     from nice_anomaly.cli import render
-    from nice_anomaly.cli.calibrations import SCORES
 
     render.show_table(
         title,
@@ -90,10 +99,14 @@ def _show(title: str, score: "ScoreName", found: "Sequence[Contest]") -> None:
         [[c.method, f"{c.auroc:.4f}", _lead(c), f"{c.seconds:.1f}", c.verdict] for c in found],
         words=(0, 4),
     )
+    for contest in found:
+        if contest.nats is not None:
+            name, nats = contest.method, f"{contest.nats:,.2f} nats a normal sample"
+            render.say(f"{name}: {nats}, {contest.quantity}")
     beaten = [contest.method for contest in found if contest.verdict == "ours is worse"]
     equal = [contest.method for contest in found if contest.verdict == "no difference seen"]
     if beaten:
-        render.say(f"the model ({SCORES[score]}) does not beat: {', '.join(beaten)}")
+        render.say(f"the model ({score}) does not beat: {', '.join(beaten)}")
     if equal:
         render.say(f"these samples show no difference to: {', '.join(equal)}")
 

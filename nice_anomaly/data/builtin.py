@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nice_anomaly.config import DataSettings
 from nice_anomaly.data import idx_sets, sklearn_sets
 from nice_anomaly.data.dataset import Dataset, Layout, Part
 from nice_anomaly.data.idx_sets import IdxSet
 from nice_anomaly.data.material import Material, split_of
 from nice_anomaly.data.sources import BuiltIn
 from nice_anomaly.errors import ConfigError
+from nice_anomaly.settings import DataSettings
 
 
 @dataclass(frozen=True)

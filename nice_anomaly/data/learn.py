@@ -1,6 +1,5 @@
 """Learning from a user's normals: how a run reads its input from now on, and the same again."""
 
-from nice_anomaly.config import DataSettings
 from nice_anomaly.data.batches import refuse_other_kind
 from nice_anomaly.data.find import Inputs
 from nice_anomaly.data.learn_images import form_for, read_images
@@ -10,6 +9,7 @@ from nice_anomaly.data.reading import ImageReading, Reading
 from nice_anomaly.data.sources import InMemory, Own
 from nice_anomaly.data.tables import STDIN
 from nice_anomaly.errors import ConfigError
+from nice_anomaly.settings import DataSettings
 
 
 def learn(

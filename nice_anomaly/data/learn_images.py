@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nice_anomaly.config import DataSettings
 from nice_anomaly.data import images
 from nice_anomaly.data.arrays import Arrays
 from nice_anomaly.data.batches import batches, refuse_unreadable
@@ -26,6 +25,7 @@ from nice_anomaly.data.material import (
 )
 from nice_anomaly.data.reading import ImageReading
 from nice_anomaly.data.sources import Source
+from nice_anomaly.settings import DataSettings
 
 
 def form_for(inputs: Inputs, wishes: Wishes) -> ImageForm:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nice_anomaly.config import DataSettings
 from nice_anomaly.data.batches import ROWS, refuse_unreadable, table_batch
 from nice_anomaly.data.dataset import Dataset
 from nice_anomaly.data.find import Inputs
@@ -34,6 +33,7 @@ from nice_anomaly.data.splits import Split
 from nice_anomaly.data.tables import Chunk, Column, learn_columns, open_tables
 from nice_anomaly.data.tables.cells import Cells, words
 from nice_anomaly.errors import DataError
+from nice_anomaly.settings import DataSettings
 
 LARGEST = 1e30
 IGNORED = "asked for with --ignore"  # a reason in stored runs, which must not change

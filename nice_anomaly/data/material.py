@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nice_anomaly.config import DataSettings
 from nice_anomaly.data.dataset import Dataset, Kind
 from nice_anomaly.data.reading import Reading
 from nice_anomaly.data.sources import BuiltIn, Source
 from nice_anomaly.data.splits import Split, split
 from nice_anomaly.errors import ConfigError, DataError
+from nice_anomaly.settings import DataSettings
 
 Groups = NDArray[np.object_]
 Watch = Callable[[int, int | None], None]  # samples read, of how many if that is known

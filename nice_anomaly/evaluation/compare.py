@@ -1,38 +1,71 @@
-"""Compare: a calibrated run beside what one would try first, on the same samples."""
+"""Compare: a calibrated run beside others, and what one would try first, on the same samples."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nice_anomaly.data import Layout
-from nice_anomaly.evaluation import baselines
+from nice_anomaly.evaluation.baselines import Learn
 from nice_anomaly.metrics import auroc
 from nice_anomaly.scores import Scorer
 from nice_anomaly.thresholds import Calibration, detect
 
-OURS = "nice"
+Pair = tuple[NDArray[np.float64], NDArray[np.float64]]  # of normal and anomalous samples
+
 RESAMPLES = 500
+TAILS = (0.025, 0.975)
 MOST_COMPARED = 5_000  # samples of either kind: more would only cost time
 
 
 @dataclass(frozen=True)
+class Contender:
+    """A trained model with what makes its scores; its ``name`` in tables.
+
+    ``ranks`` gives raw samples ``[n, d]`` a number each, higher = more normal: scores, or for both
+    tails the distance to the nearer threshold.
+    """
+
+    name: str
+    scorer: Scorer
+    calibration: Calibration | None = None
+
+    def ranks(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """One number a sample."""
+        scores = self.scorer(values)
+        if self.calibration is None or self.calibration.tail == "low":
+            return scores.values
+        return detect(scores, self.calibration).margin
+
+    @property
+    def in_nats(self) -> str | None:
+        """What ``ranks`` are, if they are nats of a log-likelihood or of a bound on it."""
+        both = self.calibration is not None and self.calibration.tail == "both"
+        return None if both or self.scorer.typicality else self.scorer.model.quantity
+
+
+@dataclass(frozen=True)
 class Contest:
-    """The AUROC of one method, and how much more ours has, with the 95 % interval of that."""
+    """The AUROC of one method, and how much more ours has, with the 95 % interval of that.
+
+    ``nats`` is the mean of a model's log-likelihood, or its bound, over the normal samples.
+    """
 
     method: str
     auroc: float
     lead: float
     interval: tuple[float, float]
     seconds: float
+    nats: float | None = None
+    quantity: str | None = None
+    ours: bool = False
 
     @property
     def verdict(self) -> str:
         """Whether ours is better, as far as these samples tell."""
-        if self.method == OURS:
+        if self.ours:
             return ""
         if self.interval[0] > 0:
             return "ours is better"
@@ -46,43 +79,70 @@ class Contest:
 
 
 def compare(
-    scorer: Scorer,
-    calibration: Calibration,
+    ours: Contender,
+    beside: Sequence[Contender],
+    rivals: Mapping[str, Learn],
     learned: NDArray[Any],
     normal: NDArray[Any],
     anomalous: NDArray[Any],
-    layout: Layout,
     seed: int = 0,
 ) -> Iterator[Contest]:
-    """Hold ours and every baseline against raw ``normal`` and ``anomalous`` samples ``[n, d]``.
+    """Hold ``ours`` against raw ``normal`` and ``anomalous`` samples ``[n, d]``, and all others.
 
-    Baselines learn from ``learned``, the samples that the model was fitted to. Intervals are of a
-    bootstrap that draws the same samples for both methods (paired), 500 times.
+    Models ``beside`` are trained; ``rivals`` learn from ``learned``, the samples that ours was
+    fitted to. Intervals are of a bootstrap that draws the same samples for both methods (paired),
+    500 times.
     """
     rng = np.random.default_rng(seed)
     normal, anomalous = (
         part[rng.permutation(len(part))[:MOST_COMPARED]] for part in (normal, anomalous)
     )
     draws = [(_draw(rng, len(normal)), _draw(rng, len(anomalous))) for _ in range(RESAMPLES)]
-    start = time.perf_counter()
-    first = tuple(_ranked(scorer, calibration, part) for part in (normal, anomalous))
-    yield Contest(OURS, auroc(*first), 0.0, (0.0, 0.0), time.perf_counter() - start)
-    ours = [auroc(first[0][i], first[1][j]) for i, j in draws]
-    for name, method in baselines.for_layout(layout).items():
+
+    def timed(ranks: Callable[[], Pair]) -> tuple[Pair, float]:
         start = time.perf_counter()
-        rival = method(learned, seed)
-        pair = rival(normal), rival(anomalous)
-        seconds = time.perf_counter() - start
-        leads = [o - auroc(pair[0][i], pair[1][j]) for o, (i, j) in zip(ours, draws, strict=True)]
-        low, high = np.quantile(leads, [0.025, 0.975])
-        lead = auroc(*first) - auroc(*pair)
-        yield Contest(name, auroc(*pair), lead, (float(low), float(high)), seconds)
+        return ranks(), time.perf_counter() - start
+
+    def of_model(model: Contender) -> tuple[Pair, float]:
+        return timed(lambda: (model.ranks(normal), model.ranks(anomalous)))
+
+    def of_rival(learn: Learn) -> tuple[Pair, float]:
+        def both() -> Pair:
+            rank = learn(learned, seed)
+            return rank(normal), rank(anomalous)
+
+        return timed(both)
+
+    first, seconds = of_model(ours)
+    yield _contest(ours.name, first, (0.0, (0.0, 0.0)), seconds, ours, ours=True)
+    resampled = [auroc(first[0][i], first[1][j]) for i, j in draws]
+
+    def lead(pair: Pair) -> tuple[float, tuple[float, float]]:
+        again = (auroc(pair[0][i], pair[1][j]) for i, j in draws)
+        low, high = np.quantile([a - b for a, b in zip(resampled, again, strict=True)], TAILS)
+        return auroc(*first) - auroc(*pair), (float(low), float(high))
+
+    for model in beside:
+        pair, seconds = of_model(model)
+        yield _contest(model.name, pair, lead(pair), seconds, model)
+    for name, learn in rivals.items():
+        pair, seconds = of_rival(learn)
+        yield _contest(name, pair, lead(pair), seconds)
 
 
-def _ranked(scorer: Scorer, calibration: Calibration, values: NDArray[Any]) -> NDArray[np.float64]:
-    """Scores, or for both tails the distance to the nearer threshold."""
-    scores = scorer(values)
-    return scores.values if calibration.tail == "low" else detect(scores, calibration).margin
+def _contest(
+    name: str,
+    pair: Pair,
+    lead: tuple[float, tuple[float, float]],
+    seconds: float,
+    model: Contender | None = None,
+    *,
+    ours: bool = False,
+) -> Contest:
+    if model is None or model.in_nats is None:
+        return Contest(name, auroc(*pair), *lead, seconds, ours=ours)
+    nats = float(pair[0].mean())
+    return Contest(name, auroc(*pair), *lead, seconds, nats, model.in_nats, ours)
 
 
 def _draw(rng: np.random.Generator, n: int) -> NDArray[np.int64]:

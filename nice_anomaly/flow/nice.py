@@ -1,6 +1,5 @@
 """NICE: whitening, additive couplings, diagonal scaling and a factorised prior."""
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,7 +1,7 @@
 """Library: what a user holds: ``learn`` and ``load_run`` make a ``Run`` with verbs."""
 
 from nice_anomaly.library.binding import data_folder
-from nice_anomaly.library.learn import begin, learn, settings_for
-from nice_anomaly.library.verbs import Run, load_run
+from nice_anomaly.library.learn import begin, learn, load_run, settings_for
+from nice_anomaly.library.verbs import Run
 
 __all__ = ["Run", "begin", "data_folder", "learn", "load_run", "settings_for"]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nice_anomaly.config import Settings, available, load
+from nice_anomaly.config import available, load
 from nice_anomaly.data import BuiltIn, Inputs, Watch, Wishes, set_or_inputs, unwatched
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.learning import (
@@ -18,7 +18,9 @@ from nice_anomaly.learning import (
 )
 from nice_anomaly.library.binding import data_folder
 from nice_anomaly.library.verbs import Run, warn
+from nice_anomaly.run import load_run as read
 from nice_anomaly.run import refuse_taken
+from nice_anomaly.settings import Settings
 from nice_anomaly.words import several
 
 CONFIGS = {"image": "images", "table": "table"}  # for a user's own samples
@@ -157,3 +159,12 @@ def refuse_beside_resume(
             "`resume=True` goes on with the data and settings of the interrupted run: it cannot be "
             "combined with `inputs`, `overwrite`, `config`, `overrides` or `seed`."
         )
+
+
+def load_run(path: Path | str, *, device: str = "auto", data_root: Path | str | None = None) -> Run:
+    """Read a run from its folder and verify it.
+
+    Raises:
+        ArtifactError: missing, damaged, or written by a newer version.
+    """
+    return Run(read(Path(path)), Path(path), device=device, data_root=data_root)

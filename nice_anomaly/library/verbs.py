@@ -5,7 +5,6 @@ The arguments are the options of the command line, with its defaults and its err
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from nice_anomaly import normals, run
 from nice_anomaly.data import Watch, recognise, set_or_inputs, unwatched
 from nice_anomaly.errors import ConfigError
+from nice_anomaly.evaluation.baselines import for_layout
 from nice_anomaly.evaluation.compare import Contest, compare
 from nice_anomaly.evaluation.found import Found
 from nice_anomaly.evaluation.opponents import Opponents, opponents
@@ -21,6 +21,7 @@ from nice_anomaly.evaluation.samples import Columns, samples
 from nice_anomaly.evaluation.stress import Trial, stress
 from nice_anomaly.evaluation.summary import unmatched
 from nice_anomaly.evaluation.verdicts import Stream, together, verdicts
+from nice_anomaly.library.beside import beside_us, contender
 from nice_anomaly.library.binding import Binding
 from nice_anomaly.own_data import reading_of
 from nice_anomaly.run import DEFAULT
@@ -258,18 +259,25 @@ class Run(Binding):
         )
 
     def compare(
-        self, on: Opponents, *, calibration: str | Calibration = DEFAULT, seed: int = 0
+        self,
+        on: Opponents,
+        *,
+        calibration: str | Calibration = DEFAULT,
+        beside: Sequence[Binding] = (),
+        seed: int = 0,
     ) -> Iterator[Contest]:
-        """Hold this run beside simple methods on the same samples; see ``compare``.
+        """Hold this run beside other runs and simple methods on the same samples; see ``compare``.
 
         Raises:
             NotCalibratedError: there is no such calibration, or it is of another run.
             DataError: the run's data, which the methods learn from, are gone.
+            ConfigError: a run ``beside`` learned other data, or what is compared on.
         """
-        against, layout = self.chosen(calibration), self.manifest.data.layout
-        pair = on.normal, on.anomalous
+        ours = contender(self, self.chosen(calibration))
+        others = [beside_us(self, other, on) for other in beside]
+        rivals = for_layout(self.manifest.data.layout)
         learned = self.own_data().learned
-        yield from compare(self.scorer(against), against, learned, *pair, layout, seed)
+        yield from compare(ours, others, rivals, learned, on.normal, on.anomalous, seed)
 
     def sample(self, n: int, *, temperature: float = 0.7, seed: int = 0) -> NDArray[np.float64]:
         """Draw from the model: images ``[n, height, width(, 3)]`` in levels, or rows ``[n, d]``.
@@ -288,12 +296,3 @@ class Run(Binding):
         values: NDArray[np.float64] = self.trained.preprocess.to_raw(drawn).numpy()
         layout = self.manifest.data.layout
         return values.reshape(n, *layout.shape) if layout.kind == "image" else values
-
-
-def load_run(path: Path | str, *, device: str = "auto", data_root: Path | str | None = None) -> Run:
-    """Read a run from its folder and verify it.
-
-    Raises:
-        ArtifactError: missing, damaged, or written by a newer version.
-    """
-    return Run(run.load_run(Path(path)), Path(path), device=device, data_root=data_root)

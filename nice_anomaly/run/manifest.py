@@ -9,12 +9,12 @@ from typing import Annotated, Any
 from pydantic import PlainValidator, TypeAdapter, ValidationError
 
 from nice_anomaly import models
-from nice_anomaly.config import Settings
 from nice_anomaly.data import BuiltIn, InMemory, Layout, Own, Reading, Source
 from nice_anomaly.data.reading import restored, stored
 from nice_anomaly.density import Shape
 from nice_anomaly.errors import ArtifactError
 from nice_anomaly.run.stored import FORMAT, damaged
+from nice_anomaly.settings import Settings
 from nice_anomaly.training import EpochSummary
 
 MANIFEST = "run.json"

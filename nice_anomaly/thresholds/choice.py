@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import fields
 
-from nice_anomaly.config import CalibrateSettings
 from nice_anomaly.errors import ConfigError
+from nice_anomaly.settings import CalibrateSettings
 from nice_anomaly.thresholds.bounds import number
 from nice_anomaly.thresholds.rules import RULES, Manual, Rule
 from nice_anomaly.vocabulary import RuleName, Tail
