@@ -172,7 +172,7 @@ def remarks(normals: Normals, calibration: Calibration, data: DataRecord) -> Ite
             f"{normals.unchecked}"
         )
     if normals.fallback:
-        yield f"{normals.fallback}: the score is the log-likelihood"
+        yield f"{normals.fallback}: the score is the {normals.scorer.model.quantity}"
     if normals.repeated and data.repeated:
         yield (
             f"{normals.repeated:,} of these normals have a twin in the training data, as "

@@ -18,7 +18,17 @@ from nice_anomaly.thresholds import RULES
 from nice_anomaly.vocabulary import Activation, PriorName, RuleName, ScoreName, SettingRule
 
 SHIPPED = [
-    *("breast-cancer", "digits", "fashion", "images", "mnist", "mnist-large", "paper", "table")
+    *(
+        "breast-cancer",
+        "digits",
+        "fashion",
+        "images",
+        "mnist",
+        "mnist-large",
+        "paper",
+        "table",
+        "vae",
+    )
 ]
 
 
@@ -82,7 +92,7 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("train:\n  epoch: 3", r"train.epoch: unknown key. Known: epochs, least_steps, batch_size"),
-        ("trian: {}", "trian: unknown key. Known: seed, data, flow, train, calibrate"),
+        ("trian: {}", "trian: unknown key. Known: seed, model, data, flow, vae, train, calibrate"),
         ("train:\n  epochs: many", "train.epochs: input should be a valid integer, got 'many'"),
         ("train:\n  epochs: 2.5", "train.epochs: input should be a valid integer, got 2.5"),
         ("train:\n  epochs: true", "train.epochs: input should be a valid integer, got True"),

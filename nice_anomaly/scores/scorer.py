@@ -18,6 +18,7 @@ from nice_anomaly.scores.value import Origin, Scores
 from nice_anomaly.vocabulary import ScoreName
 
 MOST = 10_000  # normals that typicality is fitted on
+WITHOUT = "what 'auto' looks at takes a model with a term for each latent, which this run has not"
 LIKELIHOOD = 0  # the column of log p(x) in what is measured
 
 
@@ -136,7 +137,8 @@ def fitted(
     """
     every = np.arange(len(measured))
     if not scorer.features:
-        return Fitted(scorer, every, scorer.scored(measured))
+        given_up = score == "auto" and scorer.shape is not None
+        return Fitted(scorer, every, scorer.scored(measured), WITHOUT if given_up else "")
     fit, places = halves(hashes, seed)
     if len(fit) < FEWEST:
         why = (

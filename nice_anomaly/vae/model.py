@@ -18,7 +18,7 @@ from nice_anomaly.vocabulary import Activation
 
 ROWS = 4096  # decoded at a time: 13 MB at 784 columns
 FARTHEST = 15.0  # of a posterior's ln σ: beyond, its exponential is no number for training
-COLLAPSED = 0.01  # nats of KL below which a latent says nothing
+COLLAPSED = 0.05  # nats of KL below which a latent says nothing
 MEMORY = 0.02  # weight of one batch in the running mean of the latents' KL
 
 
