@@ -67,9 +67,9 @@ class NetworkSettings(Section):
     """
 
     layers: int = Field(2, ge=1, le=32)
-    width: int = Field(512, ge=1, le=65_536)
+    width: int = Field(352, ge=1, le=65_536)
     samples_per_unit: int = Field(0, ge=0)
-    activation: Activation = "relu"
+    activation: Activation = "silu"
     noise: float = Field(0.1, ge=0)
 
     def width_for(self, n: int) -> int:
@@ -91,7 +91,7 @@ class FlowSettings(NetworkSettings):
     """
 
     couplings: int = Field(6, ge=1, le=256)
-    prior: PriorName = "student"
+    prior: PriorName = "grouped-student"
     components: int = Field(32, ge=1, le=1024)
     degrees_of_freedom: float = Field(30.0, gt=2)
     eigenvalue_floor: float = Field(1e-5, ge=0)
@@ -104,7 +104,9 @@ class VAESettings(NetworkSettings):
     Without ``latents`` there are 40, and at most half as many as columns.
     """
 
+    width: int = Field(512, ge=1, le=65_536)
     samples_per_unit: int = Field(8, ge=0)
+    activation: Activation = "relu"
     latents: Count | None = None
     draws: int = Field(64, ge=1, le=100_000)
     sigma: float | None = Field(None, gt=0)
@@ -142,10 +144,10 @@ class TrainSettings(Section):
     baseline.
     """
 
-    epochs: int = Field(10, ge=1)
+    epochs: int = Field(6, ge=1)
     least_steps: int = Field(1, ge=1)
-    batch_size: int = Field(512, ge=2)
-    learning_rate: float = Field(3e-3, gt=0)
+    batch_size: int = Field(256, ge=2)
+    learning_rate: float = Field(2e-3, gt=0)
     head_learning_rate: float = Field(0.12, gt=0)
     weight_decay: float = Field(1.0, ge=0)
     warmup: float = Field(0.25, gt=0, lt=1)

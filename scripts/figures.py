@@ -1,6 +1,7 @@
 """Every picture of README and docs, from results/ alone: no data, no model, no training.
 
-Writes docs/histograms.png, docs/path.png, docs/pairs.png and docs/rules/*.png.
+Writes docs/histograms.png, docs/path.png, docs/pairs.png, docs/rules/*.png and
+docs/bounds/*.png.
 """
 
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import typer
 from matplotlib.figure import Figure
 
+from bound_pictures import bound_pictures
 from drawing import ANOMALOUS, INK, NORMAL, WIDTH, Arrays, collected, line, sheet, thousands
 from experiments import HERE, Results, read
 from nice_anomaly.cli import render
@@ -37,8 +39,13 @@ def main(
         "path": path_of_one_image(arrays, facts),
         "pairs": pairs(read(results / "pairs.json")["pairs"]),
         **{f"rules/{name}": figure for name, figure in rule_pictures(arrays, facts).items()},
+        **{
+            f"bounds/{name}": figure
+            for name, figure in bound_pictures(read(results / "bounds.json")).items()
+        },
     }
-    (docs / "rules").mkdir(parents=True, exist_ok=True)
+    for folder in ("rules", "bounds"):
+        (docs / folder).mkdir(parents=True, exist_ok=True)
     for name, figure in pictures.items():
         figure.savefig(docs / f"{name}.png", metadata={"Software": None})
     render.say(f"drew {len(pictures)} pictures into {docs}")

@@ -9,6 +9,7 @@ import scipy.stats
 import torch
 
 from nice_anomaly.flow import PRIORS, MixturePrior
+from nice_anomaly.flow.grouped import GROUP, MOST, GroupedStudentPrior
 from nice_anomaly.flow.prior import LogisticPrior, StudentPrior
 from nice_anomaly.vocabulary import PriorName
 
@@ -16,6 +17,7 @@ ORACLES = {
     "logistic": scipy.stats.logistic(),
     "gaussian": scipy.stats.norm(),
     "student": scipy.stats.t(6),
+    "grouped-student": scipy.stats.t(6),  # of a single latent
     "mixture": scipy.stats.norm(),
 }
 
@@ -132,3 +134,57 @@ def test_a_mixture_starts_from_clusters() -> None:
     assert prior.means[1].tolist() == pytest.approx([8, 8], abs=0.1)
     assert prior.log_scales[0].exp().tolist() == pytest.approx([0.5, 0.5], abs=0.05)
     assert prior.log_weights.softmax(0)[3] > 0  # the empty one is still there to be used
+
+
+def grouped(dimensions: int) -> GroupedStudentPrior:
+    """Every group with degrees of freedom of its own."""
+    prior = GroupedStudentPrior(dimensions).double()
+    prior.log_nu.data = torch.linspace(-1, 3, len(prior.log_nu), dtype=torch.float64)
+    return prior
+
+
+@pytest.mark.parametrize("dimensions", [2, 3, 4, 7])
+def test_a_group_is_the_multivariate_t_of_scipy(dimensions: int) -> None:
+    prior = grouped(dimensions)
+    h = 3 * torch.randn(5, dimensions, generator=torch.Generator().manual_seed(0)).double()
+    found = prior.log_prob(h).detach().numpy()
+    assert found.shape == (5, -(-dimensions // GROUP))
+    for g, nu in enumerate(prior.nu.tolist()):
+        own = h[:, g * GROUP : (g + 1) * GROUP].numpy()
+        oracle = scipy.stats.multivariate_t(shape=np.eye(own.shape[1]), df=nu)
+        assert found[:, g] == pytest.approx(oracle.logpdf(own))
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 5, 8])
+def test_the_terms_of_a_group_are_those_of_its_latents_given_the_ones_before(
+    dimensions: int,
+) -> None:
+    """They sum to the log-density; the first of a group is its marginal, a t of one latent."""
+    prior = grouped(dimensions)
+    h = 3 * torch.randn(5, dimensions, generator=torch.Generator().manual_seed(1)).double()
+    with torch.no_grad():
+        terms = prior.terms(h)
+        assert terms.shape == h.shape
+        assert torch.allclose(terms.sum(dim=1), prior.log_prob(h).sum(dim=1))
+    for g, nu in enumerate(prior.nu.tolist()):
+        expected = scipy.stats.t(nu).logpdf(h[:, g * GROUP])
+        assert terms[:, g * GROUP].numpy() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("nu", [2.5, 30.0, MOST, 1e9])
+def test_degrees_of_freedom_start_where_they_shall_and_stay_bounded(nu: float) -> None:
+    prior = GroupedStudentPrior(2 * GROUP, nu)
+    assert prior.nu.tolist() == pytest.approx(2 * [min(nu, MOST)], rel=0.3 if nu >= MOST else 1e-4)
+    prior.log_nu.data.fill_(50.0)
+    assert prior.nu.tolist() == pytest.approx(2 * [MOST])
+    h = torch.full((1, 2 * GROUP), 183.0)  # what a digit in the corner has: 16,700 nats under a Gaussian
+    assert prior.log_prob(h).min().item() > -1_000
+
+
+def test_latents_of_a_group_share_their_scale_and_others_do_not() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        sizes = GroupedStudentPrior(4, nu=3.0).sample(20_000, 4).abs().log()
+    related = torch.corrcoef(sizes.T)
+    assert min(related[0, 1], related[0, 2], related[1, 2]) > 0.1
+    assert related[0, 3].abs() < 0.03

@@ -6,26 +6,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-GROUP = 8  # latents that share a scale
-MOST = 30.0  # degrees of freedom: nearly Gaussian (0.0003 nats a latent), and never more
+GROUP = 3  # latents that share a scale
+MOST = 300.0  # degrees of freedom: as good as Gaussian, and never more
 
 
 class GroupedStudentPrior(nn.Module):
-    """Student's t over each group of 8 latents in a row, with ν_g degrees of freedom learned.
+    """Student's t over every three latents in a row, with ν_g degrees of freedom learned.
 
-    With m latents in group g and q = Σ h_i² over them (Kotz & Nadarajah 2004, equation 1.1),
-    log p(h_g) = lnΓ((ν+m)/2) - lnΓ(ν/2) - ½ m ln(νπ) - ½ (ν+m) ln(1 + q/ν).
+    With m = 3 latents in group g (what is left in the last) and q = Σ h_i² over them,
+    log p(h_g) = lnΓ((ν+m)/2) - lnΓ(ν/2) - ½ m ln(νπ) - ½ (ν+m) ln(1 + q/ν)
+    (Kotz & Nadarajah 2004, equation 1.1).
 
     Latents come in the order of their variance, and what moves one moves its neighbours: one
-    scale for all of them is more probable than one for each, and a group that is far out costs
-    its logarithm once. ν = 1 / (1/30 + 1/``nu``) stays below 30: of 48,000 images none may touch
-    a corner, and a latent that is believed to be Gaussian for that gives the first that does
-    tens of thousands of nats, which then are the standard deviation of all scores.
+    scale for all is more probable than one for each, and a group that is far out costs its
+    logarithm once. ``log_nu`` a bounds ν = 1 / (1/300 + exp(-a)) by 300. Of 48,000 images none may touch a
+    corner; a latent that is believed to be Gaussian for that takes tens of thousands of nats from
+    the first that does, and a few such images then are the standard deviation of all scores.
 
     ``log_prob`` is ``[n, groups]``; ``terms`` ``[n, d]`` splits it by the chain rule.
     """
 
-    std = 1.0
     sizes: Tensor
 
     def __init__(self, dimensions: int, nu: float = 6.0) -> None:
@@ -42,6 +42,12 @@ class GroupedStudentPrior(nn.Module):
         """Degrees of freedom a group, ``[groups]``."""
         return 1 / (1 / MOST + (-self.log_nu).exp())
 
+    @property
+    def std(self) -> float:
+        """√(ν / (ν - 2)), averaged over the groups; ν > 2."""
+        nu = self.nu.detach()
+        return float((nu / (nu - 2)).sqrt().mean())
+
     @torch.no_grad()
     def start(self, nu: float) -> None:
         """The same degrees of freedom for every group, or nearly ``MOST``."""
@@ -57,9 +63,8 @@ class GroupedStudentPrior(nn.Module):
         so_far = grouped.square().cumsum(dim=2)
         sizes = torch.arange(1, grouped.shape[2] + 1, device=h.device)
         joint = _log_prob(so_far, self.nu[:, None], sizes)
-        return joint.diff(dim=2, prepend=torch.zeros_like(joint[:, :, :1])).flatten(1)[
-            :, : h.shape[1]
-        ]
+        terms = joint.diff(dim=2, prepend=torch.zeros_like(joint[:, :, :1]))
+        return terms.flatten(1)[:, : h.shape[1]]
 
     @torch.no_grad()
     def sample(self, n: int, dimensions: int) -> Tensor:

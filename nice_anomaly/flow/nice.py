@@ -123,9 +123,10 @@ class Flow(Density):
         z, first = self.whitening(x)
         y, second = self.couplings(z)
         h, third = self.scaling(y)
-        prior = self.prior
-        terms = prior.terms(h) if isinstance(prior, GroupedStudentPrior) else prior.log_prob(h)
-        total = terms.sum(dim=1, dtype=torch.float64) + (first + second + third)
+        terms = joint = self.prior.log_prob(h)
+        if isinstance(self.prior, GroupedStudentPrior):
+            terms = self.prior.terms(h)
+        total = joint.sum(dim=1, dtype=torch.float64) + (first + second + third)
         return Split(total, terms, z)
 
     @torch.no_grad()
