@@ -87,7 +87,7 @@ def path(scorer: Scorer, image: NDArray[Any]) -> Arrays:
     with torch.inference_mode():
         x = scorer.preprocess.midpoint(raw)
         stages = {"whitened": model.whitening(x)[0], "latents": model(x)[0]}
-        stages["terms"] = model.prior.log_prob(stages["latents"])
+        stages["terms"] = model.split(x).terms
     return {"pixels": image} | {
         name: values[0].numpy().astype(np.float32) for name, values in stages.items()
     }

@@ -75,17 +75,24 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def choice(results: Path) -> str:
-    """What held-out normals say of variations of the default."""
+    """What held-out normals say of variations of the default, over seeds."""
     rows = (
         [
             line["variation"],
-            f"{line['held_out_nats']:.1f}",
-            rate(line["three_sigma_rate"], line["interval"]),
-            f"{line['train_seconds']:.0f} s",
+            f"{mean(line['held_out_nats']):.1f}",
+            f"{span([100 * value for value in line['three_sigma_rate']], 2)} %",
+            span(line["sigma"], 0),
+            span(line["farthest"], 0),
+            f"{mean(line['train_seconds']):.0f} s",
         ]
         for line in read(results / "choice.json")["lines"]
     )
-    return table(["variation", "held-out nats", "3σ rate", "training"], rows)
+    return table(["variation", "held-out nats", "3σ rate", "σ", "farthest, in σ", "training"], rows)
+
+
+def span(values: list[float], digits: int) -> str:
+    """From the least to the most."""
+    return f"{min(values):,.{digits}f} to {max(values):,.{digits}f}"
 
 
 def caption(results: Path) -> str:

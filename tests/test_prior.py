@@ -177,7 +177,9 @@ def test_degrees_of_freedom_start_where_they_shall_and_stay_bounded(nu: float) -
     assert prior.nu.tolist() == pytest.approx(2 * [min(nu, MOST)], rel=0.3 if nu >= MOST else 1e-4)
     prior.log_nu.data.fill_(50.0)
     assert prior.nu.tolist() == pytest.approx(2 * [MOST])
-    h = torch.full((1, 2 * GROUP), 183.0)  # what a digit in the corner has: 16,700 nats under a Gaussian
+    h = torch.full(
+        (1, 2 * GROUP), 183.0
+    )  # what a digit in the corner has: 16,700 nats under a Gaussian
     assert prior.log_prob(h).min().item() > -1_000
 
 

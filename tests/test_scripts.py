@@ -185,11 +185,13 @@ def test_choose_tells_what_held_out_normals_say(
 ) -> None:
     choose = script("choose")
     monkeypatch.setattr(choose, "load", lambda _, more: load("digits", [*FAST, *more]))
-    line = choose.variation("narrow", ["flow.width=16"], elsewhere)
+    line = choose.variation("narrow", ["flow.width=16"], 2, elsewhere)
     assert line["set"] == ["flow.width=16"]
-    low, high = line["interval"]
-    assert low <= line["three_sigma_rate"] <= high
-    assert np.isfinite(line["held_out_nats"])
+    for key in ("held_out_nats", "three_sigma_rate", "sigma", "farthest", "train_seconds"):
+        assert len(line[key]) == 2
+        assert np.isfinite(line[key]).all()
+    assert line["sigma"][0] != line["sigma"][1]
+    assert min(line["farthest"]) > 2
 
 
 def test_thresholds_count_what_a_law_foresees() -> None:
