@@ -20,7 +20,7 @@ from nice_anomaly.vocabulary import (
 )
 
 LARGEST_SHARE = 10_000
-LATENTS = 40
+LATENTS = 100
 NARROWEST = 16  # units of a hidden layer, however few the samples
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, lt=0.5)]
@@ -101,12 +101,11 @@ class FlowSettings(NetworkSettings):
 class VAESettings(NetworkSettings):
     """A VAE. Scores are VLB^(K) of K ``draws``; ``sigma`` null is learned, as is the prior.
 
-    Without ``latents`` there are 40, and at most half as many as columns.
+    Without ``latents`` there are 100, and at most half as many as columns.
     """
 
     width: int = Field(512, ge=1, le=65_536)
     samples_per_unit: int = Field(8, ge=0)
-    activation: Activation = "relu"
     latents: Count | None = None
     draws: int = Field(64, ge=1, le=100_000)
     sigma: float | None = Field(None, gt=0)
@@ -119,7 +118,7 @@ class VAESettings(NetworkSettings):
             ConfigError: more than a model of fewer latents than columns can have.
 
         >>> VAESettings().latents_for(784), VAESettings().latents_for(9)
-        (40, 4)
+        (100, 4)
         """
         if dimensions < 2:
             raise ConfigError(

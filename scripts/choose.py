@@ -2,7 +2,7 @@
 
 Trains each variation with several seeds and prints, for the 10,000 calibration images that training
 has not seen, the mean log-likelihood over random dequantisation, the share that mean - 3σ of their
-scores flags, how far σ differs between seeds, and how many σ the farthest image lies below the mean.
+scores flags, σ itself, which seeds should agree on, and how many σ the farthest image lies off.
 Reads only MNIST's training part. Writes results/choice.json; about a minute a training.
 """
 

@@ -19,9 +19,10 @@ class GroupedStudentPrior(nn.Module):
 
     Latents come in the order of their variance, and what moves one moves its neighbours: one
     scale for all is more probable than one for each, and a group that is far out costs its
-    logarithm once. ``log_nu`` a bounds ν = 1 / (1/300 + exp(-a)) by 300. Of 48,000 images none may touch a
-    corner; a latent that is believed to be Gaussian for that takes tens of thousands of nats from
-    the first that does, and a few such images then are the standard deviation of all scores.
+    logarithm once. With a from ``log_nu``, ν = 1 / (1/300 + exp(-a)) stays below 300. Of 48,000
+    images none may touch a corner; a latent that is believed to be Gaussian for that takes tens of
+    thousands of nats from the first that does, and a few such images then are the standard
+    deviation of all scores.
 
     ``log_prob`` is ``[n, groups]``; ``terms`` ``[n, d]`` splits it by the chain rule.
     """
