@@ -83,11 +83,10 @@ def choice(results: Path) -> str:
             f"{span([100 * value for value in line['three_sigma_rate']], 2)} %",
             span(line["sigma"], 0),
             span(line["farthest"], 0),
-            f"{mean(line['train_seconds']):.0f} s",
         ]
         for line in read(results / "choice.json")["lines"]
     )
-    return table(["variation", "held-out nats", "3σ rate", "σ", "farthest, in σ", "training"], rows)
+    return table(["variation", "held-out nats", "3σ rate", "σ", "farthest, in σ"], rows)
 
 
 def span(values: list[float], digits: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from nice_anomaly import Run, Scores, builtin, learn
@@ -258,6 +259,59 @@ def test_several_seeds_are_summarised() -> None:
     assert (found["type_i"], found["median"]["type_i"]) == (0.3, 0.2)
     assert found["range"]["type_i"] == [0.1, 0.3]
     assert "median" not in reproduce.summary(outcomes[:1])
+
+
+class TestBounds:
+    @pytest.fixture(scope="class")
+    def vae(self, tmp_path_factory: pytest.TempPathFactory) -> Run:
+        """A VAE of digits, which knows them well enough to be measured."""
+        path = tmp_path_factory.mktemp("bounds") / "vae"
+        small = ["model=vae", "vae.latents=6", "vae.width=32", "train.epochs=3"]
+        return learn(builtin("digits"), run=path, overrides=small)
+
+    def test_the_linear_model_climbs_to_what_is_known_of_it(self) -> None:
+        found = script("linear_gaussian").climb(0, [1, 20])
+        one, more = found["bounds"]
+        gap = found["log_p"] - one["bound"]
+        assert gap == pytest.approx(found["kl"], abs=4 * one["standard_error"])
+        assert 0 < found["log_p"] - more["bound"] < 0.5 * gap
+
+    def test_annealing_finds_a_log_likelihood_that_is_known(self) -> None:
+        """Where one draw lacks 1.3 nats."""
+        linear = script("linear_gaussian")
+        vae = linear.model(0)
+        x = vae.sample(20, seed=1).double()
+        with torch.no_grad():
+            exact, loose = linear.log_p(vae, x).mean(), vae.bound(x, 1, seed=0).mean()
+        found, accepted = script("annealed").annealed(vae, x, chains=8, steps=60, seed=0)
+        assert exact - loose > 0.5
+        assert found.mean().item() == pytest.approx(exact.item(), abs=0.02)
+        assert 0.4 < accepted < 0.95
+
+    def test_three_gradients_are_held_side_by_side(
+        self, vae: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bounds = script("bounds")
+        monkeypatch.setattr(bounds, "GRADIENT_DRAWS", [2, 8])
+        few, many = bounds.gradients(vae)["lines"]
+        for line in (few, many):
+            assert line["reparametrised"] < line["log-derivative"] < line["plain-log-derivative"]
+        assert many["reparametrised"] < few["reparametrised"]
+
+    def test_the_same_weights_are_judged_by_another_bound(
+        self, vae: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bounds = script("bounds")
+        monkeypatch.setitem(bounds.RULES, "certified", bounds.Certified(0.05, 0.95))
+        monkeypatch.setattr(bounds, "ODD", "photos")
+        one, many = (bounds.loose(vae, draws, NOWHERE) for draws in (1, 32))
+        assert one["nats"] < many["nats"]
+        assert "VLB^(32)" in many["quantity"]
+        for line in (one, many):
+            for rule in ("sigma", "certified"):
+                low, high = line["errors"][rule]["type_i"]["interval"]
+                assert low <= line["errors"][rule]["type_i"]["rate"] <= high
+            assert line["errors"]["auroc"] > 0.9
 
 
 class TestSameAs:

@@ -1,7 +1,7 @@
 """Compare: a calibrated run beside others, and what one would try first, on the same samples."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nice_anomaly.evaluation.baselines import Learn
+from nice_anomaly.evaluation.baselines import Scorer as Rank
 from nice_anomaly.metrics import auroc
 from nice_anomaly.scores import Scorer
 from nice_anomaly.thresholds import Calibration, detect
@@ -99,21 +100,12 @@ def compare(
     )
     draws = [(_draw(rng, len(normal)), _draw(rng, len(anomalous))) for _ in range(RESAMPLES)]
 
-    def timed(ranks: Callable[[], Pair]) -> tuple[Pair, float]:
-        start = time.perf_counter()
-        return ranks(), time.perf_counter() - start
+    def both(rank: Rank) -> Pair:
+        return rank(normal), rank(anomalous)
 
-    def of_model(model: Contender) -> tuple[Pair, float]:
-        return timed(lambda: (model.ranks(normal), model.ranks(anomalous)))
-
-    def of_rival(learn: Learn) -> tuple[Pair, float]:
-        def both() -> Pair:
-            rank = learn(learned, seed)
-            return rank(normal), rank(anomalous)
-
-        return timed(both)
-
-    first, seconds = of_model(ours)
+    start = time.perf_counter()
+    first = both(ours.ranks)
+    seconds = time.perf_counter() - start
     yield _contest(ours.name, first, (0.0, (0.0, 0.0)), seconds, ours, ours=True)
     resampled = [auroc(first[0][i], first[1][j]) for i, j in draws]
 
@@ -122,12 +114,12 @@ def compare(
         low, high = np.quantile([a - b for a, b in zip(resampled, again, strict=True)], TAILS)
         return auroc(*first) - auroc(*pair), (float(low), float(high))
 
-    for model in beside:
-        pair, seconds = of_model(model)
-        yield _contest(model.name, pair, lead(pair), seconds, model)
-    for name, learn in rivals.items():
-        pair, seconds = of_rival(learn)
-        yield _contest(name, pair, lead(pair), seconds)
+    trained: list[tuple[str, Contender | None]] = [(model.name, model) for model in beside]
+    for name, model in [*trained, *((name, None) for name in rivals)]:
+        start = time.perf_counter()
+        pair = both(rivals[name](learned, seed) if model is None else model.ranks)
+        seconds = time.perf_counter() - start
+        yield _contest(name, pair, lead(pair), seconds, model)
 
 
 def _contest(
