@@ -38,7 +38,7 @@ def linear(found: dict[str, Any]) -> Any:
     ):
         axes.annotate(text, (middle, height), (0, up), textcoords="offset points", color=colour,
                       ha="right")  # fmt: skip
-    note(axes, 12, 0.72, "VLB^(K)", NORMAL, "right")
+    note(axes, 12, 0.78, "VLB^(K)", NORMAL, "left")
     thousands(axes.xaxis)
     return figure
 

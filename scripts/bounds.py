@@ -33,6 +33,7 @@ RULES: dict[str, Rule] = {"sigma": Sigma(3.0), "certified": Certified(0.01, 0.95
 KNOWN = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000]
 IMAGES, CHAINS, STEPS = 100, 8, 400  # of the reference by annealing
 LOOSENESS = [1, 8, 64, 256]
+TIGHT, SINGLES, LOOKED_AT = 1_000, 50, 300  # draws, single draws to average, images of a set
 BATCH, REPEATS = 32, 40  # of the gradients
 GRADIENT_DRAWS = [2, 4, 8, 16, 32, 64]
 
@@ -62,6 +63,7 @@ def main(results: Results = Path("results"), data_root: DataRoot = Path("data"))
             }
             for learned, anomalous in PAIRS.items()
         },
+        "gaps": gaps(vae, data_root),
         "looseness": [loose(vae, k, data_root) for k in LOOSENESS],
     }
     store(results / "bounds.json", content, settings=vae.manifest.settings.model_dump())
@@ -110,6 +112,21 @@ def climbing(run: Run, data_root: Path) -> dict[str, Any]:
         "steps": STEPS,
         "accepted": accepted,
     }
+
+
+def gaps(run: Run, data_root: Path) -> dict[str, Any]:
+    """How much VLB^(1) lacks of VLB^(1000), for normal images and for others."""
+    vae, preprocess = model_of(run), run.trained.preprocess
+    found = {}
+    for name in (run.manifest.data.name, ODD, "fashion"):
+        values = evaluation_part(name, data_root).values[:LOOKED_AT]
+        x = preprocess.midpoint(torch.from_numpy(values))
+        with torch.no_grad():
+            loose = torch.stack([vae.bound(x, 1, seed) for seed in range(SINGLES)]).mean(dim=0)
+            gap = vae.bound(x, TIGHT, seed=SINGLES) - loose
+        middle = gap.quantile(torch.tensor([0.05, 0.5, 0.95]).double())
+        found[name] = {"images": len(values), "bound": loose.mean().item(), "gap": middle.tolist()}
+    return {"draws": TIGHT, "sets": found}
 
 
 def gradients(run: Run) -> dict[str, Any]:

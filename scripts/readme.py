@@ -279,6 +279,17 @@ def looseness(results: Path) -> str:
     return table(["K of the score", "nats", *DETECTED], rows)
 
 
+def gaps(results: Path) -> str:
+    """How loose one draw is, for normal images and for others."""
+    found = read(results / "bounds.json")["gaps"]
+    rows = []
+    for name, line in found["sets"].items():
+        low, middle, high = line["gap"]
+        rows.append([name, f"{line['bound']:,.0f}", f"{middle:,.0f}", f"{low:,.0f} to {high:,.0f}"])
+    missing = f"VLB^({found['draws']:,}) − VLB^(1), median"
+    return table(["test images of", "VLB^(1), nats", missing, "of nine in ten"], rows)
+
+
 def detected(errors: dict[str, Any]) -> list[str]:
     """Both errors by both rules, and the ranking."""
     found = (
@@ -294,6 +305,7 @@ MAKERS = {
     "prior": prior,
     "rivals": rivals,
     "looseness": looseness,
+    "gaps": gaps,
     "caption": caption,
     "pairs": pairs,
     "blindness": blindness,
