@@ -10,6 +10,7 @@ from torch.distributions import MultivariateNormal, kl_divergence
 from nice_anomaly.vae import VAE, Architecture
 
 COLUMNS, LATENTS, SAMPLES = 20, 4, 100
+TIMES = 20_000  # draws behind every mean, at least 20 bounds of them
 ERROR = 0.25  # of the encoder's mean and ln σ, in units of the exact posterior's
 
 
@@ -63,7 +64,7 @@ def climb(seed: int, draws: list[int]) -> dict[str, Any]:
     x = vae.sample(SAMPLES, seed=seed).double()
     lines = []
     for k in draws:
-        times = max(20, 20_000 // k)
+        times = max(20, TIMES // k)
         found = torch.stack([vae.bound(x, k, again).mean() for again in range(times)])
         error = found.std().item() / math.sqrt(times)
         lines.append({"draws": k, "bound": found.mean().item(), "standard_error": error})

@@ -261,31 +261,36 @@ def test_several_seeds_are_summarised() -> None:
     assert "median" not in reproduce.summary(outcomes[:1])
 
 
-class TestBounds:
-    @pytest.fixture(scope="class")
-    def vae(self, tmp_path_factory: pytest.TempPathFactory) -> Run:
-        """A VAE of digits, which knows them well enough to be measured."""
-        path = tmp_path_factory.mktemp("bounds") / "vae"
-        small = ["model=vae", "vae.latents=6", "vae.width=32", "train.epochs=3"]
-        return learn(builtin("digits"), run=path, overrides=small)
+@pytest.fixture(scope="module")
+def vae(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A VAE of digits, which knows them well enough to be measured."""
+    path = tmp_path_factory.mktemp("bounds") / "vae"
+    small = ["model=vae", "vae.latents=6", "vae.width=32", "train.epochs=3"]
+    return learn(builtin("digits"), run=path, overrides=small)
 
-    def test_the_linear_model_climbs_to_what_is_known_of_it(self) -> None:
-        found = script("linear_gaussian").climb(0, [1, 20])
+
+class TestBounds:
+    def test_the_linear_model_climbs_to_what_is_known_of_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        linear = script("linear_gaussian")
+        monkeypatch.setattr(linear, "TIMES", 2_000)
+        found = linear.climb(0, [1, 20])
         one, more = found["bounds"]
         gap = found["log_p"] - one["bound"]
         assert gap == pytest.approx(found["kl"], abs=4 * one["standard_error"])
         assert 0 < found["log_p"] - more["bound"] < 0.5 * gap
 
     def test_annealing_finds_a_log_likelihood_that_is_known(self) -> None:
-        """Where one draw lacks 1.3 nats."""
         linear = script("linear_gaussian")
         vae = linear.model(0)
         x = vae.sample(20, seed=1).double()
         with torch.no_grad():
-            exact, loose = linear.log_p(vae, x).mean(), vae.bound(x, 1, seed=0).mean()
+            exact = linear.log_p(vae, x).mean()
+            loose = torch.stack([vae.bound(x, 1, seed) for seed in range(100)]).mean()
         found, accepted = script("annealed").annealed(vae, x, chains=8, steps=60, seed=0)
         assert exact - loose > 0.5
-        assert found.mean().item() == pytest.approx(exact.item(), abs=0.02)
+        assert found.mean().item() == pytest.approx(exact.item(), abs=0.1)
         assert 0.4 < accepted < 0.95
 
     def test_three_gradients_are_held_side_by_side(

@@ -173,9 +173,9 @@ def checkpoints(one: Job, resume: Checkpoint | None = None) -> list[Checkpoint]:
 
 @pytest.mark.parametrize("gradient", GRADIENTS)
 def test_every_gradient_raises_the_bound_of_samples_that_are_held_out(gradient: Gradient) -> None:
-    history = checkpoints(job(gradient))[-1].history
-    gain = 0.03 if gradient == "plain-log-derivative" else 0.1
-    assert max(epoch.early_stopping for epoch in history[1:]) > history[0].early_stopping + gain
+    draws = {"train.draws": 64} if gradient == "plain-log-derivative" else {}
+    history = checkpoints(job(gradient, **draws))[-1].history
+    assert max(epoch.early_stopping for epoch in history[1:]) > history[0].early_stopping + 0.1
 
 
 @pytest.mark.parametrize("gradient", GRADIENTS)

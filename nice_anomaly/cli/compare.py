@@ -22,8 +22,8 @@ Beside = Annotated[
 ]
 Seed = Annotated[int, option(MACHINE, "--seed", min=0, help="Of baselines and bootstrap.")]
 EXAMPLES = (
-    "nice-anomaly compare --dataset kmnist",
-    "nice-anomaly compare -i new.csv --label-column state --anomaly-value bad --with runs/vae",
+    "nice-anomaly compare --dataset kmnist --with runs/vae",
+    "nice-anomaly compare -i new.csv --label-column state --anomaly-value bad",
 )
 
 
