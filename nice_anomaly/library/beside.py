@@ -1,10 +1,11 @@
 """Beside: which other runs may be held against a run on the same samples."""
 
-from nice_anomaly.errors import ArtifactError, ConfigError, DataError, NotCalibratedError
+from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.evaluation.compare import Contender
 from nice_anomaly.evaluation.opponents import Opponents
 from nice_anomaly.library.binding import Binding
 from nice_anomaly.normals import refuse_learned
+from nice_anomaly.run import DEFAULT
 from nice_anomaly.thresholds import Calibration
 
 
@@ -18,6 +19,7 @@ def beside_us(run: Binding, other: Binding, on: Opponents) -> Contender:
 
     Raises:
         ConfigError: it is the same run, learned other data, or what is compared on.
+        NotCalibratedError, ArtifactError: its default calibration is of other weights, or damaged.
     """
     ours, theirs = run.manifest, other.manifest
     if ours.fingerprint == theirs.fingerprint:
@@ -26,7 +28,9 @@ def beside_us(run: Binding, other: Binding, on: Opponents) -> Contender:
         raise ConfigError(
             f"{other.name} has learned other data ({theirs.data.name}: {theirs.data.n:,} "
             f"{theirs.data.layout}) than {run.name} ({ours.data.name}: {ours.data.n:,} "
-            f"{ours.data.layout}): what differs would not be the model. Train both on the same."
+            f"{ours.data.layout}; fingerprints {theirs.data.fingerprint[:8]} and "
+            f"{ours.data.fingerprint[:8]}): what differs would not be the model. Train both on the "
+            f"same."
         )
     try:
         refuse_learned(other.trained, on.normal, "those compared on")
@@ -35,8 +39,5 @@ def beside_us(run: Binding, other: Binding, on: Opponents) -> Contender:
             f"{other.name} was split otherwise than {run.name} and has learned what both would be "
             f"compared on. Train both with the same `seed` and the same settings of data."
         ) from error
-    try:
-        against = other.calibration()
-    except (NotCalibratedError, ArtifactError):
-        against = None
+    against = other.calibration() if DEFAULT in other.calibrations else None
     return contender(other, against, f"{theirs.architecture.kind}: {other.name}")

@@ -52,7 +52,8 @@ class Architecture:
     @property
     def largest_matrix(self) -> int:
         """Entries of the largest weight matrix."""
-        return self.width * max(self.dimensions, self.width)
+        ends = self.dimensions * max(self.width, self.latents)
+        return max(ends, self.width**2, 2 * self.latents * self.width)
 
 
 class VAE(Density):
@@ -118,12 +119,15 @@ class VAE(Density):
         """q_φ(z|x) of ``x`` ``[n, d]``."""
         u = (x - self.centre) / self.scale
         shift, log_std = self.encoder(u).to(x.dtype).chunk(2, dim=1)
-        mean = self.read(u) + shift
+        with torch.autocast(x.device.type, enabled=False):  # exact at the start in any precision
+            mean = self.read(u) + shift
         return Gaussian(mean, (self.log_std + log_std).clamp(-FARTHEST, FARTHEST))
 
     def decode(self, z: Tensor) -> Tensor:
         """f_θ(z) of ``z`` ``[…, l]``, ``[…, d]``."""
-        x: Tensor = self.centre + self.write(z) + self.decoder(z)
+        with torch.autocast(z.device.type, enabled=False):
+            linear: Tensor = self.centre + self.write(z)
+        x: Tensor = linear + self.decoder(z).to(z.dtype)
         return x
 
     def joint(self, x: Tensor, z: Tensor) -> Tensor:
@@ -164,7 +168,8 @@ class VAE(Density):
         y = torch.randn(shape, generator=generator, device=x.device)
         if torch.is_grad_enabled():
             with torch.no_grad():
-                self.latent_kl.lerp_(q.divergence(self.prior).mean(dim=0), MEMORY)
+                weight = MEMORY if self.latent_kl.any() else 1.0
+                self.latent_kl.lerp_(q.divergence(self.prior).mean(dim=0), weight)
         return self._estimate(q, lambda z: self.joint(x, z), y)
 
     @property
@@ -207,13 +212,15 @@ class VAE(Density):
         """
         latents, fixed = self.architecture.latents, self.architecture.sigma
         eigenvalues, vectors = torch.linalg.eigh(covariance)
-        smallest = torch.finfo(covariance.dtype).eps * eigenvalues.max()
-        variance = eigenvalues[:-latents].mean().clamp_min(smallest) if fixed is None else fixed**2
+        smallest = torch.finfo(covariance.dtype).eps * eigenvalues.max().clamp_min(1e-12)
+        variance = eigenvalues[:-latents].mean().clamp_min(smallest)
+        if fixed is not None:
+            variance = torch.full_like(variance, fixed**2)
         first = eigenvalues[-latents:].flip(0)
         basis = vectors[:, -latents:].flip(1)
         gain = (first - variance).clamp_min(1e-4 * variance).sqrt()
         total = gain.square() + variance
-        scale = (eigenvalues.sum() / len(mean)).sqrt()
+        scale = (eigenvalues.sum() / len(mean)).clamp_min(smallest).sqrt()
         self.centre.copy_(mean)
         self.scale.copy_(scale)
         self.write.weight.copy_(basis * gain)
