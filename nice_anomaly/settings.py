@@ -70,7 +70,7 @@ class NetworkSettings(Section):
     width: int = Field(352, ge=1, le=65_536)
     samples_per_unit: int = Field(0, ge=0)
     activation: Activation = "silu"
-    noise: float = Field(0.1, ge=0)
+    noise: float = Field(0.1, ge=0, le=1_000)
 
     def width_for(self, n: int) -> int:
         """The units of a hidden layer that ``n`` samples can feed.

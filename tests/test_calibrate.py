@@ -445,7 +445,7 @@ TOLD: dict[str, tuple[Rule, Tail, bool, tuple[str, str, str]]] = {  # with n = 1
         (
             "mean - 2.5σ",
             "none: 2.5σ from the mean is a habit",
-            "that scores are normally distributed; those of a flow are not",
+            "that scores are normally distributed; log-likelihoods are not",
         ),
     ),
     "two sigmas": (
@@ -455,7 +455,7 @@ TOLD: dict[str, tuple[Rule, Tail, bool, tuple[str, str, str]]] = {  # with n = 1
         (
             "mean ± 3σ",
             "none: 3σ from the mean is a habit",
-            "that scores are normally distributed; those of a flow are not",
+            "that scores are normally distributed; log-likelihoods are not",
         ),
     ),
     "certified": (

@@ -181,6 +181,11 @@ WRONG: dict[str, tuple[str, dict[str, Any]]] = {  # of which shape, and what is 
     "text for a number of the other kind": ("ball", {"spread": "1"}),
     "no latents": ("vae", {"latents": None}),
     "text for σ": ("vae", {"sigma": "small"}),
+    "a mean of no draws": ("vae", {"draws": 0}),
+    "more draws than hours": ("vae", {"draws": 10**9}),
+    "layers without end": ("vae", {"layers": 10**6}),
+    "a wide latent": ("vae", {"latents": 6}),
+    "a negative σ": ("vae", {"sigma": -1.0}),
     "an unknown key of the other kind": ("ball", {"width": 3}),
 }
 

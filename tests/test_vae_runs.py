@@ -127,10 +127,11 @@ def test_compare_refuses_a_run_that_says_nothing_of_the_model(command: Command) 
     assert command("train", "--config", "breast-cancer", "--set", "train.epochs=1").code == 0
     for other, said in (
         ("runs/digits", "runs/digits is the run itself"),
+        ("runs/vae --with runs/vae", "runs/vae is named twice"),
         ("runs/breast-cancer", "has learned other data"),
         ("absent", "there is no run in absent"),
     ):
-        asked = ("compare", "--dataset", "photos", "--run", "runs/digits", "--with", other)
+        asked = ("compare", "--dataset", "photos", "--run", "runs/digits", "--with", *other.split())
         refused = command(*asked)
         assert refused.code in (2, 4)
         assert said in " ".join(refused.err.split())

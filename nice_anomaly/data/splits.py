@@ -33,7 +33,8 @@ def split(n: int, *, early_stopping: int, calibration: int, seed: int) -> Split:
     if 2 * held_out > n:
         raise ConfigError(
             f"data.early_stopping ({early_stopping:,}) and data.calibration ({calibration:,}) "
-            f"hold out more than half of the {n:,} normal samples: choose smaller parts."
+            f"hold out more than half of the {n:,} normal samples: choose smaller parts, e.g. "
+            f"`overrides=['data.early_stopping=0.1', 'data.calibration=0.25']`."
         )
     order = np.random.default_rng(seed).permutation(n)
     stop, calibrate, fit = np.split(order, [early_stopping, held_out])

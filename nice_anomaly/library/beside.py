@@ -1,5 +1,7 @@
 """Beside: which other runs may be held against a run on the same samples."""
 
+from collections.abc import Sequence
+
 from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.evaluation.compare import Contender
 from nice_anomaly.evaluation.opponents import Opponents
@@ -14,16 +16,24 @@ def contender(run: Binding, against: Calibration | None, name: str = "") -> Cont
     return Contender(name or run.manifest.architecture.kind, run.scorer(against), against)
 
 
-def beside_us(run: Binding, other: Binding, on: Opponents) -> Contender:
-    """The method that ``other`` is, with its default calibration if it has one.
+def beside_us(run: Binding, others: Sequence[Binding], on: Opponents) -> list[Contender]:
+    """The methods that ``others`` are, each with its default calibration if it has one.
 
     Raises:
-        ConfigError: it is the same run, learned other data, or what is compared on.
+        ConfigError: one is the same run, learned other data, or what is compared on.
         NotCalibratedError, ArtifactError: its default calibration is of other weights, or damaged.
     """
+    known = {run.manifest.fingerprint}
+    for other in others:
+        if other.manifest.fingerprint in known:
+            again = "the run itself" if other.manifest == run.manifest else "named twice"
+            raise ConfigError(f"{other.name} is {again}: name another one to hold beside it.")
+        known.add(other.manifest.fingerprint)
+    return [_beside(run, other, on) for other in others]
+
+
+def _beside(run: Binding, other: Binding, on: Opponents) -> Contender:
     ours, theirs = run.manifest, other.manifest
-    if ours.fingerprint == theirs.fingerprint:
-        raise ConfigError(f"{other.name} is the run itself: name another one to hold beside it.")
     if ours.data.fingerprint != theirs.data.fingerprint:
         raise ConfigError(
             f"{other.name} has learned other data ({theirs.data.name}: {theirs.data.n:,} "

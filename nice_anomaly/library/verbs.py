@@ -274,7 +274,7 @@ class Run(Binding):
             ConfigError: a run ``beside`` learned other data, or what is compared on.
         """
         ours = contender(self, self.chosen(calibration))
-        others = [beside_us(self, other, on) for other in beside]
+        others = beside_us(self, beside, on)
         rivals = for_layout(self.manifest.data.layout)
         learned = self.own_data().learned
         yield from compare(ours, others, rivals, learned, on.normal, on.anomalous, seed)
@@ -294,5 +294,7 @@ class Run(Binding):
             )
         drawn = self.trained.model.sample(n, seed=seed, temperature=temperature).cpu()
         values: NDArray[np.float64] = self.trained.preprocess.to_raw(drawn).numpy()
+        if not np.isfinite(values).all():
+            raise ConfigError(f"`temperature` {temperature:g} is too large: samples are infinite.")
         layout = self.manifest.data.layout
         return values.reshape(n, *layout.shape) if layout.kind == "image" else values

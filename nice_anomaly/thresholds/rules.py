@@ -118,7 +118,7 @@ class Sigma(Rule):
     def assumption(self, n: int, left_out: int, *, grouped: bool) -> str:
         """See ``Rule``."""
         del n, left_out, grouped
-        return "that scores are normally distributed; those of a flow are not"
+        return "that scores are normally distributed; log-likelihoods are not"
 
 
 @dataclass(frozen=True)

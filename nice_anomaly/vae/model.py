@@ -18,6 +18,7 @@ from nice_anomaly.vocabulary import Activation
 
 ROWS = 4096  # decoded at a time: 13 MB at 784 columns
 FARTHEST = 15.0  # of a posterior's ln σ: beyond, its exponential is no number for training
+MOST_LAYERS, MOST_DRAWS = 32, 100_000  # as settings allow
 COLLAPSED = 0.05  # nats of KL below which a latent says nothing
 MEMORY = 0.02  # weight of one batch in the running mean of the latents' KL
 
@@ -40,6 +41,14 @@ class Architecture:
     sigma: float | None = None
     trainable_prior: bool = True
     kind: ClassVar[str] = "vae"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a shape that cannot be, as damaged files have it."""
+        counts = (self.latents, self.width, self.layers, self.draws)
+        if min(counts) < 1 or self.layers > MOST_LAYERS or self.draws > MOST_DRAWS:
+            raise ValueError("latents, width, layers and draws are positive and within reason")
+        if self.latents >= self.dimensions or (self.sigma is not None and not self.sigma > 0):
+            raise ValueError("latents are fewer than dimensions, and sigma is positive")
 
     def __str__(self) -> str:
         prior = "trainable" if self.trainable_prior else "standard normal"
