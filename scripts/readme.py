@@ -4,13 +4,14 @@
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
 import typer
 
+from bound_tables import BOUND_TABLES, BoundTable
 from experiments import HERE, read
 from nice_anomaly.words import percent, rate
 
@@ -18,9 +19,7 @@ START = "<!-- {}: from results/*.json by scripts/readme.py -->"
 END = "<!-- end -->"
 ERRORS = ("type_i", "type_ii")
 SETS = ("type I, MNIST test", "type II, KMNIST test")
-DETECTED = ("I % at 3σ", "II %", "I % at certified 1 %", "II %", "AUROC")
-NAMED = {"nice": "flow", "vae": "VAE"}
-PAIRED = {"mnist": "kmnist", "fashion": "mnist"}
+Maker = Callable[[Path], str]
 COMPARED = ("likelihood", "auto")
 CODED = [f"`{score}`" for score in COMPARED]
 ROWS = {"mnist": "reproduce.json", "mnist-large": "reproduce-mnist-large.json"}
@@ -224,89 +223,12 @@ def stress(results: Path) -> str:
     return table([f"{len(flows)} flows of FashionMNIST, good and bad", *CODED], rows)
 
 
-def bounds(results: Path) -> str:
-    """The climb of VLB^(K), known and unknown."""
-    found = read(results / "bounds.json")
-    known, unknown = found["linear"], found["climb"]
-    rows = [
-        [
-            f"{line['draws']:,}",
-            f"{line['bound']:.3f} ± {line['standard_error']:.3f}",
-            f"{known['log_p'] - line['bound']:.3f}",
-            f"{other['bound']:,.1f}",
-        ]
-        for line, other in zip(known["bounds"], unknown["bounds"], strict=True)
-    ]
-    rows.append(["log p(x)", f"{known['log_p']:.3f}, exact", "0", f"≥ {unknown['annealed']:,.1f}"])
-    rows.append(["KL(q ‖ posterior)", "", f"{known['kl']:.3f}, exact", ""])
-    return table(["K", "linear-Gaussian", "its gap", "MNIST"], rows)
+def of_bounds(rows: BoundTable) -> Maker:
+    """The table that a function of the results on bounds makes."""
+    return lambda results: table(*rows(read(results / "bounds.json")))
 
 
-def prior(results: Path) -> str:
-    """A trainable prior beside N(0, I)."""
-    found = read(results / "bounds.json")["prior"]
-    score = found["trainable"]["bound"]["quantity"].partition(",")[0]
-    rows = (
-        [name, f"{line['bound']['nats']:,.1f}", *detected(line["errors"])]
-        for name, line in found.items()
-    )
-    return table(["prior", f"{score}, nats", *DETECTED], rows)
-
-
-def rivals(results: Path) -> str:
-    """Flow and VAE after equal training time."""
-    rows = []
-    for learned, kinds in read(results / "bounds.json")["detection"].items():
-        for kind, line in kinds.items():
-            exact = "" if kind == "nice" else "≥ "
-            rows.append(
-                [
-                    f"{learned} → {PAIRED[learned]}",
-                    NAMED[kind],
-                    f"{exact}{line['nats']['nats']:,.1f}",
-                    *detected(line["errors"]),
-                    f"{line['train_seconds']:.0f} s",
-                ]
-            )
-    return table(["learned → anomalous", "model", "nats", *DETECTED, "training"], rows)
-
-
-def looseness(results: Path) -> str:
-    """The errors of one VAE by the number of draws of its score."""
-    lines = read(results / "bounds.json")["looseness"]
-    rows = (
-        [f"{line['draws']:,}", f"{line['nats']:,.1f}", *detected(line["errors"])] for line in lines
-    )
-    return table(["K of the score", "nats", *DETECTED], rows)
-
-
-def gaps(results: Path) -> str:
-    """How loose one draw is, for normal images and for others."""
-    found = read(results / "bounds.json")["gaps"]
-    rows = []
-    for name, line in found["sets"].items():
-        low, middle, high = line["gap"]
-        rows.append([name, f"{line['bound']:,.0f}", f"{middle:,.0f}", f"{low:,.0f} to {high:,.0f}"])
-    missing = f"VLB^({found['draws']:,}) − VLB^(1), median"
-    return table(["test images of", "VLB^(1), nats", missing, "of nine in ten"], rows)
-
-
-def detected(errors: dict[str, Any]) -> list[str]:
-    """Both errors by both rules, and the ranking."""
-    found = (
-        f"{100 * errors[rule][kind]['rate']:.2f}"
-        for rule in ("sigma", "certified")
-        for kind in ERRORS
-    )
-    return [*found, f"{errors['auroc']:.5f}"]
-
-
-MAKERS = {
-    "bounds": bounds,
-    "prior": prior,
-    "rivals": rivals,
-    "looseness": looseness,
-    "gaps": gaps,
+MAKERS: dict[str, Maker] = {
     "caption": caption,
     "pairs": pairs,
     "blindness": blindness,
@@ -317,6 +239,7 @@ MAKERS = {
     "tables": tables,
     "splits": splits,
     "official": official,
+    **{name: of_bounds(rows) for name, rows in BOUND_TABLES.items()},
 }
 
 
