@@ -63,7 +63,9 @@ def test_it_says_that_its_score_is_a_bound_and_how_much_each_latent_says(
     assert "VAE of 8 latents, 2 × 64 silu, trainable prior, σ learned" in told
     assert "held-out bound, VLB^(1)" in told
     found = command.json("info", "--run", "runs/vae")
-    assert found["score"] == bound
+    assert found["quantity"] == bound
+    for asked in (("calibrate",), ("detect", "--dataset", "photos")):
+        assert command.json(*asked, "--run", "runs/vae")["quantity"] == bound
     kl = found["facts"]["kl_of_latents"]
     assert len(kl) == 8
     assert all(first >= second for first, second in pairwise(kl))

@@ -105,13 +105,14 @@ def calibrate(
         say=render.say,
         **numbers,
     )
+    model = loaded.trained.model
     if as_json:
         record = {"run": loaded.name, "fresh": calibration.fresh}
-        render.show_json({**calibrations.record(calibration), **record})
+        quantity = {"quantity": calibrations.score_of(calibration, model)}
+        render.show_json({**calibrations.record(calibration), **record, **quantity})
         return
     own = loaded.manifest.data.reading is not None
     follow = f"nice-anomaly detect --{'input PATH' if own else 'dataset NAME'}"
     follow += f" --run {shlex.quote(str(run))}" if run else ""
     follow += f" --calibration {name}" if name != "default" else ""
-    model = loaded.trained.model
     calibrations.show(calibration, model, f"calibrated: {loaded.name}", follow)

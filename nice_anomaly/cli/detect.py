@@ -78,7 +78,7 @@ def detect(
     if by and fdr is None:
         raise ConfigError("--by chooses the method for --fdr: give --fdr too.")
     from nice_anomaly import output as rows
-    from nice_anomaly.cli import detections, render, runs
+    from nice_anomaly.cli import calibrations, detections, render, runs
     from nice_anomaly.data import Inputs, builtin, recognise
     from nice_anomaly.evaluation.summary import Summary, unmatched
     from nice_anomaly.library import load_run
@@ -122,7 +122,8 @@ def detect(
     for note in unmatched(found, label_column, anomaly_values or ()):
         render.say(note)
     if as_json:
-        render.show_json(found)
+        quantity = calibrations.score_of(stream.calibration, loaded.trained.model)
+        render.show_json({**found, "quantity": quantity})
     else:
         detections.show(found, stream.calibration, summary)
     _leave(found, skip_unreadable=skip_unreadable, fail_on_anomaly=fail_on_anomaly)

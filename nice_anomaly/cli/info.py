@@ -56,7 +56,7 @@ def record(run: "Run", calibrations: "dict[str, Calibration]") -> dict[str, Any]
         **run.manifest.record(),
         "run": run.name,
         "parameters": run.trained.model.parameter_count,
-        "score": run.trained.model.quantity,
+        "quantity": run.trained.model.quantity,
         "facts": dict(run.trained.model.facts),
         "calibration": stored.get(DEFAULT),
         "calibrations": stored,
