@@ -137,7 +137,8 @@ class NiceDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
             calibration = _calibrated(held_out, rule)
         run.keep(calibration)
         self.run_ = run
-        for remark in (*remarks(job), *normals.remarks(held_out, calibration, run.manifest.data)):
+        found_out = normals.remarks(held_out, calibration, run.manifest.data)
+        for remark in (*remarks(job), *trained.model.remarks, *found_out):
             warnings.warn(remark, stacklevel=2)
         if not calibration.overall.bounds.rank:
             text = _too_few(calibration, run.manifest.data.n)

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +12,7 @@ from nice_anomaly.density import Density
 from nice_anomaly.errors import NumericsError
 from nice_anomaly.preprocess import Preprocess
 from nice_anomaly.runtime import autocast, threads_for
-from nice_anomaly.scores.likelihood import Measured, in_chunks
+from nice_anomaly.scores.likelihood import nats
 from nice_anomaly.settings import TrainSettings
 
 EVALUATION_SEED = 1  # the same dequantisation noise every epoch: epochs are compared, not luck
@@ -133,13 +132,10 @@ def train(
 def _held_out(model: Density, preprocess: Preprocess, raw: Tensor, precision: torch.dtype) -> float:
     """The mean objective of samples that are not learned from, with the same noise every time."""
     generator = torch.Generator(model.device).manual_seed(EVALUATION_SEED)
-
-    def measure(x: Tensor, rows: Tensor) -> Measured:
-        values = model.objective(x, generator) + preprocess.log_jacobian(rows)
-        return np.asarray(values.cpu())
-
-    pieces = in_chunks(model, preprocess, raw, measure, precision, generator)
-    return float(np.concatenate([*pieces]).mean())
+    found = nats(
+        model, preprocess, raw, lambda x: model.objective(x, generator), precision, generator
+    )
+    return float(found.mean())
 
 
 def _batches(

@@ -264,6 +264,8 @@ def test_latents_without_use_are_said() -> None:
     with pytest.warns(UserWarning, match="latents have collapsed to the prior"):
         run = na.learn(rows, overrides=overrides)
     assert dict(run.trained.model.facts)["latents_in_use"] < 3  # type: ignore[operator]
+    with pytest.warns(UserWarning, match="latents have collapsed to the prior"):
+        NiceDetector(overrides=overrides).fit(rows)
 
 
 def test_the_estimator_takes_it() -> None:

@@ -119,8 +119,10 @@ def _size(text: str | None) -> tuple[int, int] | None:
 def _show(job: "Job", path: Path, checkpoint: "Checkpoint", *, as_json: bool) -> None:
     """What the training gave, for people or as JSON."""
     from nice_anomaly.cli import info, render
+    from nice_anomaly.models import rebuilt
 
-    best, model = checkpoint.history[checkpoint.best_epoch], job.trained(checkpoint).model
+    best = checkpoint.history[checkpoint.best_epoch]
+    model = rebuilt(job.model.architecture, checkpoint.best)
     bits = job.preprocess.bits_per_dim(best.early_stopping)
     if as_json:
         render.show_json(

@@ -39,12 +39,29 @@ def log_likelihoods(
     generator = None if noise_seed is None else torch.Generator(model.device)
     if generator is not None and noise_seed is not None:
         generator.manual_seed(noise_seed)
+    return nats(model, preprocess, raw, model.log_prob, precision, generator, chunk)
 
-    def log_likelihood(x: Tensor, rows: Tensor) -> Measured:
-        values: Measured = (model.log_prob(x) + preprocess.log_jacobian(rows)).cpu().numpy()
+
+def nats(
+    model: Density,
+    preprocess: Preprocess,
+    raw: Tensor,
+    log_density: Callable[[Tensor], Tensor],
+    precision: torch.dtype,
+    generator: torch.Generator | None = None,
+    chunk: int = CHUNK,
+) -> Measured:
+    """What ``log_density`` of the model says of x, in the units of ``raw`` ``[n, d]``, ``[n]``.
+
+    Raises:
+        NumericsError: a value is NaN, with the rows that are.
+    """
+
+    def measure(x: Tensor, rows: Tensor) -> Measured:
+        values: Measured = (log_density(x) + preprocess.log_jacobian(rows)).cpu().numpy()
         return values
 
-    pieces = in_chunks(model, preprocess, raw, log_likelihood, precision, generator, chunk)
+    pieces = in_chunks(model, preprocess, raw, measure, precision, generator, chunk)
     return np.concatenate([np.empty(0), *pieces])
 
 
