@@ -97,7 +97,7 @@ def _guarded(inputs: Inputs, reading: Reading) -> Iterator[Batch]:
     try:
         if isinstance(reading, TableReading):
             many = len(inputs.parts) > 1
-            for chunk in open_tables(inputs.parts, ROWS):
+            for chunk in open_tables(inputs.parts, ROWS, reading.dialect):
                 yield table_batch(chunk, reading, many=many)
         elif inputs.parts and isinstance(inputs.parts[0], Path):
             yield from _file_batches(inputs, reading)

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from nice_anomaly.data.dataset import Kind, Layout
 from nice_anomaly.data.images import ImageForm
-from nice_anomaly.data.tables import Column
+from nice_anomaly.data.tables import ANY, Column, Dialect
 from nice_anomaly.errors import ConfigError
 
 FOLDER = "folder"  # the group column of images: the folder that an image lies in
@@ -62,7 +62,8 @@ class TableReading:
     """Every row becomes the numbers that its ``columns`` are encoded as.
 
     ``id_column`` names the rows, ``anomaly_values`` are the values of ``label_column`` that mean
-    anomaly, and ``group_column`` says which group a row belongs to.
+    anomaly, and ``group_column`` says which group a row belongs to. ``dialect`` is how the tables
+    are written.
     """
 
     columns: tuple[Column, ...] = ()
@@ -70,6 +71,7 @@ class TableReading:
     label_column: str | None = None
     anomaly_values: tuple[str, ...] = ()
     group_column: str | None = None
+    dialect: Dialect = ANY
 
     kind: ClassVar[Kind] = "table"
 
