@@ -5,7 +5,8 @@ The arguments are the options of the command line, with its defaults and its err
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +18,13 @@ from nice_anomaly.evaluation.baselines import for_layout
 from nice_anomaly.evaluation.compare import Contest, compare
 from nice_anomaly.evaluation.found import Found
 from nice_anomaly.evaluation.opponents import Opponents, opponents
-from nice_anomaly.evaluation.samples import Columns, samples
+from nice_anomaly.evaluation.samples import Columns, TableWords, reading_for, samples
 from nice_anomaly.evaluation.stress import Trial, stress
 from nice_anomaly.evaluation.summary import unmatched
 from nice_anomaly.evaluation.verdicts import Stream, together, verdicts
 from nice_anomaly.library.beside import beside_us, contender
 from nice_anomaly.library.binding import Binding
-from nice_anomaly.own_data import reading_of
+from nice_anomaly.library.pace import budget_of
 from nice_anomaly.run import DEFAULT
 from nice_anomaly.scores import Scores
 from nice_anomaly.thresholds import Calibration, Discoveries, choose, tail_of
@@ -75,6 +76,7 @@ class Run(Binding):
         score: ScoreName | None = None,
         group_column: str | None = None,
         skip_unreadable: bool = False,
+        **table: Unpack[TableWords],
     ) -> normals.Normals:
         """Scores of normal samples that training has not seen: held out of it, or ``inputs``.
 
@@ -87,7 +89,7 @@ class Run(Binding):
         if inputs is None:
             own = self.own_data(group_column)
             return normals.held_out(self.trained, scorer, own, score, group_column)
-        reading = reading_of(self.trained, group_column)
+        reading = reading_for(self.trained, Columns(**table, group_column=group_column))
         found = normals.fresh(
             self.trained,
             scorer,
@@ -109,24 +111,31 @@ class Run(Binding):
         k: float | None = None,
         threshold: float | None = None,
         ceiling: float | None = None,
+        alarms: float | str | None = None,
+        per: float | str | None = None,
         tail: Tail | None = None,
         score: ScoreName | None = None,
         group_column: str | None = None,
         name: str = DEFAULT,
         skip_unreadable: bool = False,
         say: Say = warn,
+        **table: Unpack[TableWords],
     ) -> Calibration:
         """Set the threshold from normal samples that training has not seen, and keep it.
 
         Those are the part that training held out, or ``inputs``. The first of ``k``, ``alpha``,
         ``confidence``, ``threshold`` and ``ceiling`` that is given chooses the rule, if ``rule``
-        does not. ``group_column`` gives every group a threshold of its own. ``say`` hears remarks.
+        does not. So many ``alarms`` a day, of so many samples ``per`` day, are an ``alpha``: 5 or
+        "2/week"; without ``per`` the dates of the training data tell. ``group_column`` gives every
+        group a threshold of its own. ``say`` hears remarks.
 
         Raises:
             ConfigError: numbers or names that cannot be.
             DataError: too few normals for the rule, and what ``normals`` refuses.
         """
         settings = self.manifest.settings.calibrate
+        budget = budget_of(self, alarms, per, alpha, table.get("time_column"))
+        alpha = alpha if budget is None else budget.rate
         numbers = {
             "k": k,
             "alpha": alpha,
@@ -137,10 +146,11 @@ class Run(Binding):
         how = choose(rule, numbers, settings)
         sides = tail_of(how, tail, settings.tail)
         run.file_of(name)
+        skip = skip_unreadable
         found = self.normals(
-            inputs, score=score, group_column=group_column, skip_unreadable=skip_unreadable
+            inputs, score=score, group_column=group_column, skip_unreadable=skip, **table
         )
-        calibration = found.calibrate(how, sides)
+        calibration = replace(found.calibrate(how, sides), budget=budget)
         self.keep(calibration, name)
         if any(found.left_out.values()):
             say(f"left out: {counted(found.left_out)}")
@@ -155,16 +165,15 @@ class Run(Binding):
         calibration: str | Calibration = DEFAULT,
         fdr: float | None = None,
         by: bool = False,
-        id_column: str | None = None,
-        label_column: str | None = None,
-        anomaly_values: Sequence[str] = (),
         say: Say = warn,
         watch: Watch = unwatched,
+        **table: Unpack[TableWords],
     ) -> Stream:
         """Verdicts in batches at constant memory; with ``fdr`` after all samples are scored.
 
         ``inputs`` are a user's samples or a built-in set, whose test part is read. ``by`` bounds
-        the false discoveries under any dependence. ``watch`` hears how many were scored.
+        the false discoveries under any dependence. ``watch`` hears how many were scored. What can
+        be said of a ``table``: see ``evaluation.samples.Columns``.
 
         Raises:
             NotCalibratedError: there is no such calibration, or it is of another run.
@@ -172,7 +181,7 @@ class Run(Binding):
         """
         rule = None if fdr is None else Discoveries(fdr, "by" if by else "bh")
         against = self.chosen(calibration)
-        columns = Columns(id_column, label_column, anomaly_values, against.group_column)
+        columns = Columns(**table, group_column=against.group_column)
         found = set_or_inputs(inputs)
         source, scorer = found.name, self.scorer(against)
         stream, normal = samples(self.trained, found, scorer, self._root, columns, watch)
@@ -189,11 +198,9 @@ class Run(Binding):
         calibration: str | Calibration = DEFAULT,
         fdr: float | None = None,
         by: bool = False,
-        id_column: str | None = None,
-        label_column: str | None = None,
-        anomaly_values: Sequence[str] = (),
         skip_unreadable: bool = False,
         say: Say = warn,
+        **table: Unpack[TableWords],
     ) -> Found:
         """Score samples and flag those below the threshold; the arguments are those of ``stream``.
 
@@ -206,10 +213,8 @@ class Run(Binding):
             calibration=calibration,
             fdr=fdr,
             by=by,
-            id_column=id_column,
-            label_column=label_column,
-            anomaly_values=anomaly_values,
             say=say,
+            **table,
         )
         parts = []
         for part in stream.verdicts:
@@ -218,7 +223,8 @@ class Run(Binding):
             parts.append(part)
         against = stream.calibration, stream.rule, stream.normal
         found = Found(stream.source, self.name, parts, *against)
-        for note in unmatched(found.summary, label_column, anomaly_values):
+        label, values = table.get("label_column"), table.get("anomaly_values", ())
+        for note in unmatched(found.summary, label, values):
             say(note)
         return found
 
@@ -242,9 +248,8 @@ class Run(Binding):
         inputs: Any,
         *,
         calibration: str | Calibration = DEFAULT,
-        label_column: str | None = None,
-        anomaly_values: Sequence[str] = (),
         skip_unreadable: bool = False,
+        **table: Unpack[TableWords],
     ) -> Opponents:
         """The normal samples and anomalies of ``inputs`` to compare on; see ``opponents``.
 
@@ -253,10 +258,8 @@ class Run(Binding):
         """
         own = self.own_data()
         held = own.held_out[own.untouched(self.chosen(calibration).typicality)]
-        columns = Columns(label_column=label_column, anomaly_values=anomaly_values)
-        return opponents(
-            self.trained, inputs, held, self._root, columns, skip_unreadable=skip_unreadable
-        )
+        columns, skip = Columns(**table), skip_unreadable
+        return opponents(self.trained, inputs, held, self._root, columns, skip_unreadable=skip)
 
     def compare(
         self,

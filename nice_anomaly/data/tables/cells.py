@@ -14,9 +14,14 @@ from numpy.typing import NDArray
 
 from nice_anomaly.data.tables.numerals import certain, undressed
 
-MISSING = frozenset(
-    ["na", "n/a", "n.a.", "nan", "nat", "null", "none", "nil", "?", "-", "--", "---", "<na>", "(null)", "\\n", "k.a.", "#n/a", "#nv", "#value!", "#wert!", "#div/0!", "#ref!", "#bezug!", "#name?", "#num!", "#zahl!", "#null!"]  # errors of spreadsheets too
-) | {""}
+MISSING = frozenset(  # the last are errors of spreadsheets
+    (
+        "", "na", "n/a", "n.a.", "nan", "nat", "null", "none", "nil", "?", "-", "--", "---", "<na>",
+        "(null)", "\\n", "k.a.",
+        "#n/a", "#nv", "#value!", "#wert!", "#div/0!", "#ref!", "#bezug!", "#name?", "#num!",
+        "#zahl!", "#null!",
+    )
+)  # fmt: skip
 EXACT = 2.0**53  # beyond it not every integer is a float64
 
 Cells = NDArray[np.float64] | NDArray[np.datetime64] | NDArray[np.object_]

@@ -66,6 +66,12 @@ class Column:
         return own + (self.gaps and own > 0)
 
     @property
+    def dated(self) -> bool:
+        """Whether it says on which day a row was, learned from or not."""
+        moments = self.kind == "date" or (self.kind == "left out" and self.low < self.high)
+        return moments and self.form != CLOCK
+
+    @property
     def labels(self) -> list[str]:
         """A name for every coordinate."""
         if self.kind == "left out":
