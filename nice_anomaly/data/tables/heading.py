@@ -56,8 +56,10 @@ def headed(lines: Iterator[Line], where: object) -> Headed:
     first = list(islice(lines, LOOKED_AT))
     above = _above(first)
     if above:
-        shown = " ".join(str(cell) for cell in first[0] if filled(cell))
-        _say(where, f"{above} line{'s' * (above > 1)} above the column names left out: '{shown}'")
+        titles = [line for line in first[:above] if any(map(filled, line))]
+        shown = " ".join(str(cell) for cell in titles[0] if filled(cell))
+        lines_ = "1 line" if len(titles) == 1 else f"{len(titles)} lines"
+        _say(where, f"{lines_} above the column names left out: '{shown}'")
     first = first[above:]
     if not first:
         raise DataError(f"{where} is empty: a table needs a line of column names and rows.")
@@ -105,7 +107,7 @@ def _above(lines: Sequence[Line]) -> int:
         return 0
     filled_cells = [sum(map(filled, line)) for line in lines]
     for above, (width, count) in enumerate(zip(widths, filled_cells, strict=True)):
-        if width >= usual or count > usual / 2:
+        if width >= usual or (count > 1 and count >= usual / 2):
             return above
     return 0
 
