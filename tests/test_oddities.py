@@ -108,9 +108,12 @@ CSV = {
     ),
     # units and signs beside numbers
     "a unit": Odd(
-        lines("a,b", "12 mm,x", "13.5 mm,y"), reads={"a": "number in mm, 12 to 13.5 in steps of 1.5"}
+        lines("a,b", "12 mm,x", "13.5 mm,y"),
+        reads={"a": "number in mm, 12 to 13.5 in steps of 1.5"},
     ),
-    "percent": Odd(lines("a;b", "12,5 %;x", "3 %;y"), reads={"a": "number in %, 3 to 12.5 in steps of 9.5"}),
+    "percent": Odd(
+        lines("a;b", "12,5 %;x", "3 %;y"), reads={"a": "number in %, 3 to 12.5 in steps of 9.5"}
+    ),
     "a currency before": Odd(
         lines("a,b", '"$1,200.50",x', "$12.25,y"),
         reads={"a": "number in $, 12.25 to 1200.5 in steps of 1188.25"},
@@ -193,7 +196,8 @@ CSV = {
     # shape
     "a title above": Odd(
         "Report of line 3;;\n\n" + lines("a;b;c", "1;2;3", "4;5;6"),
-        columns={"c": (3.0, 6.0)}, said="1 line above the column names left out: 'Report of line 3'",
+        columns={"c": (3.0, 6.0)},
+        said="1 line above the column names left out: 'Report of line 3'",
     ),
     "units below the names": Odd(
         lines("a;b\nmm;bar", "1,5;2", "2,5;3"), columns={"a": (1.5, 2.5)}, said="taken for units"
@@ -208,7 +212,9 @@ CSV = {
         lines("a;b", "1;2", "3;4") + ";\n;\n\n", columns={"b": (2.0, 4.0)},
         said="2 empty lines at its end left out",
     ),
-    "an empty line between": Odd(lines("a;b", "1;2", "3;4", ";"), fault="") ,
+    "an empty line between": Odd(
+        lines("a;b", "1;2", "3;4") + ";\n5;6\n7;8\n", columns={"b": (2.0, 4.0)}
+    ),
     "a line of its own at the end": Odd(
         lines("a;b;c", "1;2;3", "4;5;6") + "made by logger 1.2\n",
         fault="has 1 cells, the heading has 3",
@@ -232,7 +238,9 @@ CSV = {
     "Unicode of Excel": Odd(
         lines("a\tb", "1,5\t2", "3,5\t4"), encoding="utf-16", columns={"a": (1.5, 3.5)}
     ),
-    "what Excel says of separators": Odd("sep=;\n" + lines("a;b", "1;2"), columns={"b": (2.0, 2.0)}),
+    "what Excel says of separators": Odd(
+        "sep=;\n" + lines("a;b", "1;2"), columns={"b": (2.0, 2.0)}
+    ),
 }  # fmt: skip
 
 
@@ -309,7 +317,8 @@ FILES = {
         {"a": (0.5, 1.5)},
     ),
     "a password": Odd(
-        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "t.xlsx", refused="protected by a password"
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512),
+        "t.xlsx", refused="protected by a password",
     ),
     "an older workbook": Odd(b"\xd0\xcf\x11\xe0", "t.xls", refused="Save it as .xlsx or .csv"),
     "no workbook": Odd(b"a,b\n1,2\n", "t.xlsx", refused="cannot be read as a workbook"),

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,8 @@ Moments = NDArray[np.datetime64]
 class Days:
     """Counts verdicts by the day of their rows, as they stream by."""
 
-    _samples: Counter[np.datetime64] = field(default_factory=Counter)
-    _flagged: Counter[np.datetime64] = field(default_factory=Counter)
+    _samples: Counter[date] = field(default_factory=Counter)
+    _flagged: Counter[date] = field(default_factory=Counter)
 
     def add(self, times: Moments, flagged: NDArray[np.bool_]) -> None:
         """Take in the moments and verdicts of some rows, ``[m]`` each; no moment is no day."""
@@ -23,7 +24,7 @@ class Days:
         days = times[known].astype("datetime64[D]")
         for counter, some in ((self._samples, days), (self._flagged, days[flagged[known]])):
             found, counts = np.unique(some, return_counts=True)
-            counter.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
+            counter.update(dict(zip(map(_day, found), counts.tolist(), strict=True)))
 
     def record(self) -> dict[str, Any]:
         """The calendar days from first to last, alarms a day, and the day with most of them.
@@ -44,3 +45,7 @@ class Days:
                 "flagged": self._flagged[busiest],
             },
         }
+
+
+def _day(moment: np.datetime64) -> date:
+    return date.fromisoformat(str(moment))
