@@ -136,7 +136,7 @@ CSV = {
         reads={"a": "left out: 04/03/2025 may be day or month first: say which with "
                "`dates='dmy'` or `dates='mdy'`"},
     ),
-    "the same, stated": Odd(
+    "the same with days first, stated": Odd(
         lines("a,b", "04/03/2025,1", "05/06/2025,2"), dialect=Dialect(dates="dmy"),
         columns={"a": (datetime(2025, 3, 4), datetime(2025, 6, 5))},
     ),
