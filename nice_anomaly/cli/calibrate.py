@@ -81,6 +81,7 @@ def calibrate(
     The threshold is mean - 3σ; with --alpha 0.01 at most 1 % false alarms are certified.
     """
     from nice_anomaly.cli import calibrations, render, runs
+    from nice_anomaly.data import recognise
     from nice_anomaly.library import load_run
     from nice_anomaly.settings import CalibrateSettings
     from nice_anomaly.thresholds import choose, tail_of
@@ -93,9 +94,10 @@ def calibrate(
         "ceiling": ceiling,
     }
     tail_of(choose(rule, numbers, CalibrateSettings()), tail, "low")  # before the run is read
-    loaded = load_run(runs.locate(run), device=device, data_root=data_root)
+    samples = recognise(inputs) if inputs else None
+    loaded = load_run(runs.locate(run, samples), device=device, data_root=data_root)
     calibration = loaded.calibrate(
-        inputs or None,
+        samples,
         rule=rule,
         tail=tail,
         score=score,

@@ -50,12 +50,12 @@ def compare(
         raise ConfigError("give anomalies to compare on: --input PATH or --dataset NAME.")
     from nice_anomaly.cli import render, runs
     from nice_anomaly.cli.calibrations import score_of
-    from nice_anomaly.data import builtin
+    from nice_anomaly.data import builtin, recognise
     from nice_anomaly.evaluation.compare import MOST_COMPARED as MOST
     from nice_anomaly.library import load_run
 
-    samples = inputs if dataset is None else builtin(dataset)
-    loaded = load_run(runs.locate(run), device=device, data_root=data_root)
+    samples = recognise(inputs) if dataset is None else builtin(dataset)
+    loaded = load_run(runs.locate(run, samples), device=device, data_root=data_root)
     against = loaded.calibration(calibration)
     others = [load_run(path, device=device, data_root=data_root) for path in beside or ()]
     on = loaded.opponents(
@@ -64,6 +64,7 @@ def compare(
         label_column=label_column,
         anomaly_values=anomaly_values or (),
         skip_unreadable=skip_unreadable,
+        say=render.say,
     )
     if on.unreadable:
         render.say(f"left out: {on.unreadable:,} unreadable")

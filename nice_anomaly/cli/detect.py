@@ -91,7 +91,7 @@ def detect(
     samples = builtin(dataset) if dataset is not None else recognise(inputs)
     if output is not None and isinstance(samples, Inputs):
         _spare(samples, output)
-    loaded = load_run(runs.locate(run), device=device, data_root=data_root)
+    loaded = load_run(runs.locate(run, samples), device=device, data_root=data_root)
     summary = Summary((LEAST if inputs else 0) if top is None else top)
     with render.progress_bar("scoring", None, "samples") as bar:
         stream = loaded.stream(
