@@ -1,4 +1,4 @@
-"""Output: one row a sample, as CSV, JSON lines or Parquet, written as the samples come.
+"""Output: one row a sample, as CSV, JSON lines, Parquet or a workbook, written as samples come.
 
 The file grows under another name and takes its own when it is complete: whoever reads it sees
 all rows or none.
@@ -6,27 +6,84 @@ all rows or none.
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date, datetime, time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.files import refuse_absent_folder, replacing
 
-SUFFIXES = (".csv", ".jsonl", ".parquet")
+SUFFIXES = (".csv", ".jsonl", ".parquet", ".xlsx")
+NEEDED = {".parquet": ("pyarrow", "table"), ".xlsx": ("openpyxl", "excel")}  # and its extra
+MOST_LINES = 1_048_576  # of a sheet
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+WORDS = {None: "", True: "true", False: "false"}
+TEXTS, NUMBERS = ("id", "group", "note"), ("score", "margin", "p_value")
+
+Columns = Mapping[str, Any]  # by name: lists, numpy or Arrow arrays of one length
 
 
 class Rows(Protocol):
     """Something that rows can be added to."""
 
-    def add(self, columns: Mapping[str, Sequence[Any]]) -> None:
+    def add(self, columns: Columns) -> None:
         """Append one row for every entry of the columns, which are equally long."""
+
+    def close(self) -> None:
+        """Write the end."""
+
+
+class Chosen:
+    """Rows of which only the flagged and the unreadable are written, or the oddest first."""
+
+    def __init__(self, rows: Rows, *, flagged_only: bool, by_score: bool) -> None:
+        self._rows, self._flagged_only, self._by_score = rows, flagged_only, by_score
+        self._kept: list[Columns] = []
+
+    def add(self, columns: Columns) -> None:
+        """Take in rows; with an order they are written at the end."""
+        if self._flagged_only:
+            places = np.flatnonzero([flagged is not False for flagged in columns["flagged"]])
+            columns = {name: _taken(values, places) for name, values in columns.items()}
+        if self._by_score:
+            self._kept.append(columns)
+        else:
+            self._rows.add(columns)
+
+    def close(self) -> None:
+        """Write what waited for its place."""
+        if self._kept:
+            scores = [score for columns in self._kept for score in columns["score"]]
+            order = np.argsort([np.inf if s is None else s for s in scores], kind="stable")
+            every = {
+                name: [value for columns in self._kept for value in _values(columns[name])]
+                for name in self._kept[0]
+            }
+            self._rows.add({name: _taken(values, order) for name, values in every.items()})
+        self._rows.close()
 
 
 @contextmanager
-def open_rows(path: Path) -> Iterator[Rows]:
+def open_rows(
+    path: Path,
+    *,
+    separator: str = ",",
+    decimal: str = ".",
+    marked: bool = False,
+    flagged_only: bool = False,
+    by_score: bool = False,
+) -> Iterator[Rows]:
     """A file of rows by the suffix of its name; it appears whole at the end of the block.
+
+    ``separator``, ``decimal`` and a byte order mark are for CSV. ``flagged_only`` leaves out what
+    passed; ``by_score`` keeps all rows in memory to write the least probable first.
 
     Raises:
         ConfigError: another suffix, or a format whose library is not installed.
@@ -34,15 +91,23 @@ def open_rows(path: Path) -> Iterator[Rows]:
     """
     check(path)
     with replacing(path) as temporary:
-        if path.suffix == ".parquet":
-            parquet = _Parquet(temporary)
-            try:
-                yield parquet
-            finally:
-                parquet.close()
-        else:
-            with temporary.open("w", encoding="utf-8", newline="") as stream:
-                yield _Csv(stream) if path.suffix == ".csv" else _JsonLines(stream)
+        rows: Rows
+        match path.suffix:
+            case ".csv":
+                rows = _Csv(temporary, separator, decimal, "utf-8-sig" if marked else "utf-8")
+            case ".jsonl":
+                rows = _JsonLines(temporary)
+            case ".parquet":
+                rows = _Parquet(temporary)
+            case _:
+                rows = _Workbook(temporary)
+        chosen = Chosen(rows, flagged_only=flagged_only, by_score=by_score)
+        try:
+            yield chosen
+        except BaseException:
+            rows.close()
+            raise
+        chosen.close()
 
 
 def check(path: Path) -> None:
@@ -57,37 +122,52 @@ def check(path: Path) -> None:
     refuse_absent_folder(path)
     if path.suffix not in SUFFIXES:
         raise ConfigError(f"`output` takes a name ending in {', '.join(SUFFIXES)}, got '{path}'.")
-    if path.suffix == ".parquet":
-        try:
-            import pyarrow.parquet  # noqa: F401
-        except ImportError as error:
-            raise ConfigError(
-                "writing Parquet needs pyarrow: pip install 'nice-anomaly[table]', or choose "
-                ".csv or .jsonl."
-            ) from error
+    library, extra = NEEDED.get(path.suffix, ("json", ""))
+    if find_spec(library) is None:
+        raise ConfigError(
+            f"writing {path.suffix} needs {library}: pip install 'nice-anomaly[{extra}]', or "
+            f"choose .csv or .jsonl."
+        )
 
 
 class _Csv:
-    def __init__(self, stream: TextIO) -> None:
-        self._writer = csv.writer(stream, lineterminator="\n")
-        self._begun = False
+    def __init__(self, path: Path, separator: str, decimal: str, encoding: str) -> None:
+        self._stream: TextIO = path.open("w", encoding=encoding, newline="")
+        self._writer = csv.writer(self._stream, lineterminator="\n", delimiter=separator)
+        self._decimal, self._begun = decimal, False
 
-    def add(self, columns: Mapping[str, Sequence[Any]]) -> None:
+    def add(self, columns: Columns) -> None:
         """Append rows; a missing value is an empty cell, a truth is true or false."""
         if not self._begun:
             self._writer.writerow(columns)
             self._begun = True
-        self._writer.writerows(zip(*map(_cells, columns.values()), strict=True))
+        self._writer.writerows(zip(*map(self._cells, columns.values()), strict=True))
+
+    def _cells(self, column: Any) -> Iterator[Any]:
+        for value in _values(column):
+            if value is None or isinstance(value, bool):
+                yield WORDS[value]
+            elif isinstance(value, float) and self._decimal != ".":
+                yield repr(value).replace(".", self._decimal)
+            else:
+                yield value
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 class _JsonLines:
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, path: Path) -> None:
+        self._stream: TextIO = path.open("w", encoding="utf-8", newline="")
 
-    def add(self, columns: Mapping[str, Sequence[Any]]) -> None:
+    def add(self, columns: Columns) -> None:
         """Append one object a row; a missing value is null."""
-        for row in zip(*columns.values(), strict=True):
-            self._stream.write(json.dumps(dict(zip(columns, row, strict=True))) + "\n")
+        for row in zip(*map(_values, columns.values()), strict=True):
+            line = json.dumps(dict(zip(columns, row, strict=True)), default=str)
+            self._stream.write(line + "\n")
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 class _Parquet:
@@ -95,29 +175,104 @@ class _Parquet:
         self._path = path
         self._writer: Any = None
 
-    def add(self, columns: Mapping[str, Sequence[Any]]) -> None:
+    def add(self, columns: Columns) -> None:
         """Append rows as one row group; a missing value is null."""
         import pyarrow
         import pyarrow.parquet
 
-        kinds = {name: pyarrow.string() for name in ("id", "group", "note")}
-        kinds["flagged"] = pyarrow.bool_()
-        table = pyarrow.table(
-            {
-                name: pyarrow.array(values, type=kinds.get(name, pyarrow.float64()))
-                for name, values in columns.items()
-            }
-        )
+        arrays = {name: _arrow(pyarrow, name, values) for name, values in columns.items()}
+        table = pyarrow.table(arrays)
         if self._writer is None:
             self._writer = pyarrow.parquet.ParquetWriter(self._path, table.schema)
-        self._writer.write_table(table)
+        try:
+            self._writer.write_table(table.cast(self._writer.schema))
+        except (pyarrow.ArrowException, ValueError) as error:
+            raise ConfigError(
+                f"the files have columns of different kinds, which Parquet cannot hold: {error}. "
+                f"Choose .csv or .jsonl."
+            ) from error
 
     def close(self) -> None:
-        """Write the end of the file."""
         if self._writer is not None:
             self._writer.close()
 
 
-def _cells(values: Sequence[Any]) -> Iterator[Any]:
-    words = {None: "", True: "true", False: "false"}
-    return (words[v] if v is None or isinstance(v, bool) else v for v in values)
+class _Workbook:
+    def __init__(self, path: Path) -> None:
+        from openpyxl import Workbook
+
+        self._path, self._book = path, Workbook(write_only=True)
+        self._sheet = self._book.create_sheet("found")
+        self._lines = 0
+
+    def add(self, columns: Columns) -> None:
+        """Append rows; texts stay texts, whatever they begin with."""
+        if not self._lines:
+            self._append(list(columns))
+        for row in zip(*map(_values, columns.values()), strict=True):
+            self._append(row)
+
+    def _append(self, row: Sequence[Any]) -> None:
+        if self._lines == MOST_LINES:
+            raise ConfigError(
+                f"a sheet holds at most {MOST_LINES - 1:,} rows: choose .csv or .parquet, or "
+                f"`flagged_only=True`."
+            )
+        self._lines += 1
+        self._sheet.append([self._cell(value) for value in row])
+
+    def _cell(self, value: Any) -> Any:
+        from openpyxl.cell import WriteOnlyCell
+
+        if not isinstance(value, str):
+            return value
+        cell = WriteOnlyCell(self._sheet, UNPRINTABLE.sub("", value))
+        cell.data_type = "s"  # a name that begins with = is no formula
+        return cell
+
+    def close(self) -> None:
+        self._book.save(self._path)
+
+
+def _values(column: Any) -> list[Any]:
+    """A column as Python's values: whole numbers without a fraction, None for what is missing."""
+    if isinstance(column, list):
+        return column
+    if hasattr(column, "to_pylist"):
+        return list(column.to_pylist())
+    if column.dtype.kind == "M":
+        return [None if np.isnat(moment) else moment.item() for moment in column]
+    if column.dtype.kind != "f":
+        return list(column.tolist())
+    return [
+        None
+        if value != value
+        else int(value)
+        if value.is_integer() and abs(value) < 1e15
+        else value
+        for value in column.tolist()
+    ]
+
+
+def _taken(column: Any, places: NDArray[np.int64]) -> Any:
+    """The values of a column at some places."""
+    if isinstance(column, list):
+        return [column[place] for place in places]
+    return column.take(places)
+
+
+def _arrow(pyarrow: Any, name: str, column: Any) -> Any:
+    """A column as an Arrow array of the type that all of its rows have."""
+    if not isinstance(column, list):
+        kind = pyarrow.string() if hasattr(column, "dtype") and column.dtype.kind == "O" else None
+        of_arrow = hasattr(column, "to_pylist")
+        return column if of_arrow else pyarrow.array(column, kind, from_pandas=True)
+    known = {date: pyarrow.date32(), datetime: pyarrow.timestamp("us"), time: pyarrow.time64("us")}
+    if name in TEXTS:
+        return pyarrow.array(column, pyarrow.string())
+    if name == "flagged":
+        return pyarrow.array(column, pyarrow.bool_())
+    if name in NUMBERS:
+        return pyarrow.array(column, pyarrow.float64())
+    kinds = {type(value) for value in column if value is not None}
+    return pyarrow.array(column, known.get(kinds.pop()) if len(kinds) == 1 else None)

@@ -124,8 +124,8 @@ def test_truths_are_the_same_however_they_are_written() -> None:
 
 def test_separated_thousands_are_never_taken_for_decimals() -> None:
     seen = encode({"c": cells("1,009", "1,5", "12,345,678")}, [learned("1", "2.5", "7")], 3)
-    assert seen.values[1].tolist() == [1.5]
-    assert sorted(seen.faults) == [0, 2]
+    assert seen.values[1:].ravel().tolist() == [1.5, 12_345_678]
+    assert sorted(seen.faults) == [0]
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])

@@ -27,9 +27,10 @@ from nice_anomaly.data.reading import (
 )
 from nice_anomaly.data.sources import BuiltIn, InMemory, Own, Source
 from nice_anomaly.data.splits import Split, split
-from nice_anomaly.data.tables import Column, Frame
+from nice_anomaly.data.tables import ANY, Column, Dialect, Frame, Written
 
 __all__ = [
+    "ANY",
     "BUILTIN",
     "FEWEST",
     "FOLDER",
@@ -38,6 +39,7 @@ __all__ = [
     "BuiltIn",
     "Column",
     "Dataset",
+    "Dialect",
     "Frame",
     "ImageForm",
     "ImageReading",
@@ -55,6 +57,7 @@ __all__ = [
     "Truth",
     "Watch",
     "Wishes",
+    "Written",
     "absent_values",
     "batches",
     "builtin",

@@ -5,9 +5,10 @@ Every sample of the input is in a batch: one that cannot be read keeps its place
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,9 @@ from nice_anomaly.data.find import Inputs
 from nice_anomaly.data.labels import Truth, column_for, truth_of
 from nice_anomaly.data.names import readable
 from nice_anomaly.data.reading import ImageReading, Reading, TableReading
-from nice_anomaly.data.tables import Chunk, Frame, column_names, encode, open_tables
-from nice_anomaly.data.tables.cells import words
+from nice_anomaly.data.tables import Chunk, Frame, Written, column_names, encode, open_tables
+from nice_anomaly.data.tables.cells import typed, words
+from nice_anomaly.data.tables.moments import moments
 from nice_anomaly.errors import DataError
 from nice_anomaly.words import count_of
 
@@ -34,8 +36,10 @@ class Batch:
 
     ``faults`` says which cannot be read and why, ``notes`` what is odd about others, both by
     place in the batch. ``truth`` is there where the input has labels, ``groups`` ``[m]`` where
-    the reading asks for them; None is a sample that belongs nowhere. ``learned`` ``[m]`` are
-    those that a run has learned from, where that was looked for.
+    the reading asks for them; None is a sample that belongs nowhere. Of a table there are the
+    numbers of its rows, when they were where a column says so, the columns as they stood in the
+    input, and how a text file of them was written. ``learned`` ``[m]`` are those that a run has
+    learned from, where that was looked for.
     """
 
     ids: list[str]
@@ -44,6 +48,10 @@ class Batch:
     notes: dict[int, str] = field(default_factory=dict)
     truth: Truth | None = None
     groups: list[str | None] | None = None
+    rows: range | None = None
+    times: NDArray[np.datetime64] | None = None
+    originals: Mapping[str, Any] = field(default_factory=dict)
+    written: Written = field(default_factory=Written)
     learned: NDArray[np.bool_] | None = None
 
     @property
@@ -121,7 +129,7 @@ def _guarded(inputs: Inputs, reading: Reading) -> Iterator[Batch]:
     try:
         if isinstance(reading, TableReading):
             many = len(inputs.parts) > 1
-            for chunk in open_tables(inputs.parts, ROWS):
+            for chunk in open_tables(inputs.parts, ROWS, reading.dialect):
                 yield table_batch(chunk, reading, many=many)
         elif inputs.parts and isinstance(inputs.parts[0], Path):
             yield from _file_batches(inputs, reading)
@@ -191,7 +199,12 @@ def table_batch(chunk: Chunk, reading: TableReading, *, many: bool) -> Batch:
     if reading.group_column is not None:
         named = words(column_for("grouping", reading.group_column, chunk))
         groups = [None if name is None else _shortened(name) for name in named]
-    return Batch(_ids(chunk, reading, many), encoded.values, faults, notes, truth, groups)
+    column, times = reading.times, None
+    if column is not None and column.name in chunk.columns:
+        times, _ = moments(chunk.columns[column.name], column.form)
+    ids, rows = _ids(chunk, reading, many), range(chunk.start, chunk.start + chunk.rows)
+    said = faults, notes, truth, groups
+    return Batch(ids, encoded.values, *said, rows, times, chunk.originals, chunk.written)
 
 
 def _ids(chunk: Chunk, reading: TableReading, many: bool) -> list[str]:
@@ -200,10 +213,14 @@ def _ids(chunk: Chunk, reading: TableReading, many: bool) -> list[str]:
     numbers = [f"{prefix}{row}" for row in range(chunk.start, chunk.start + chunk.rows)]
     if reading.id_column is None:
         return numbers if chunk.ids is None else [f"{prefix}{label}" for label in chunk.ids]
-    named = column_for("`id_column`", reading.id_column, chunk)
-    if named.dtype.kind != "O":
-        named = words(named)
+    column_for("`id_column`", reading.id_column, chunk)
+    named = _as_given(chunk.originals[reading.id_column])
     return [name or number for number, name in zip(numbers, named, strict=True)]
+
+
+def _as_given(column: Any) -> NDArray[np.object_]:
+    """Names as they stood in the input; those of an Arrow array too."""
+    return words(typed(column.to_pylist()) if hasattr(column, "to_pylist") else column)
 
 
 def _shortened(name: str) -> str:

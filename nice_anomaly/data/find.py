@@ -17,17 +17,21 @@ from nice_anomaly.data import arrays, images
 from nice_anomaly.data.arrays import Arrays, array_in_memory, open_array
 from nice_anomaly.data.dataset import Kind
 from nice_anomaly.data.sources import BuiltIn
-from nice_anomaly.data.tables import STDIN, Frame, frame_in_memory, is_table_file
+from nice_anomaly.data.tables import STDIN, Frame, Query, frame_in_memory, is_table_file, query_of
+from nice_anomaly.data.tables.database import PREFIX
 from nice_anomaly.errors import DataError
 from nice_anomaly.words import count_of
 
-Part = Path | Arrays | Frame
+Part = Path | Arrays | Frame | Query
 
 ACCEPTED = (
     "a path or several, a numpy array [n, columns] or [n, height, width], or a frame (pandas, "
     "Polars, Arrow)"
 )
-KINDS = "images (.png, .jpg, .bmp, .webp, .tiff), tables (.csv, .parquet) and arrays (.npy, .npz)"
+KINDS = (
+    "images (.png, .jpg, .bmp, .webp, .tiff), tables (.csv, .tsv, .xlsx, .parquet, .feather, also "
+    ".csv.gz and .zip) and arrays (.npy, .npz)"
+)
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
@@ -62,9 +66,10 @@ class Inputs:
 def recognise(given: object) -> Inputs:
     """Find what the user means and what it is.
 
-    ``given`` is a file, a folder (searched to any depth), a pattern like ``data/*.csv`` or ``-``
-    for a CSV on the standard input; a numpy array or anything that becomes one; a pandas, Polars
-    or Arrow table; or several of these; or what was recognised before.
+    ``given`` is a file, a folder (searched to any depth), a pattern like ``data/*.csv``, a query
+    like ``sqlite:///file.db?SELECT …`` or ``-`` for a CSV on the standard input; a numpy array or
+    anything that becomes one; a pandas, Polars or Arrow table; or several of these; or what was
+    recognised before.
 
     Raises:
         DataError: nothing there, nothing that can be read, or several kinds together.
@@ -84,10 +89,10 @@ def recognise(given: object) -> Inputs:
             names.append(part.name)
     parts = tuple(found.values())
     kind = _one_kind(parts)
-    paths = [Path(item) for item in items if isinstance(item, str | os.PathLike)]
-    folders = tuple(path for path in paths if path.is_dir())
+    paths = [os.fspath(item) for item in items if isinstance(item, str | os.PathLike)]
+    folders = tuple(Path(path) for path in paths if Path(path).is_dir())
     root = folders[0] if len(items) == 1 and folders else None
-    arguments = tuple(str(path.absolute()) for path in paths) if len(paths) == len(items) else ()
+    arguments = tuple(map(_anywhere, paths)) if len(paths) == len(items) else ()
     return Inputs(", ".join(names), kind, parts, root, folders, skipped, arguments)
 
 
@@ -164,11 +169,16 @@ def _not_accepted(given: object) -> str:
 
 def _add_files(argument: str, found: dict[object, Part]) -> int:
     """Add the files that a path or pattern means; return how many others are in its folder."""
+    if argument.startswith(PREFIX):
+        query = query_of(argument)
+        found[query] = query
+        return 0
     files = _expand(argument)
+    named = len(files) == 1 and not Path(argument).is_dir()
     usable = 0
     for file in files:
         if file not in found:
-            part = _part(file)
+            part = _part(file, named=named)
             if part is None:
                 continue
             found[file] = part
@@ -178,10 +188,16 @@ def _add_files(argument: str, found: dict[object, Part]) -> int:
     return len(files) - usable
 
 
-def _part(file: Path) -> Path | Arrays | None:
+def _part(file: Path, *, named: bool) -> Path | Arrays | None:
     if file.suffix.lower() in arrays.SUFFIXES:
         return open_array(file)
-    return file if images.is_image_file(file) or is_table_file(file) else None
+    return file if images.is_image_file(file) or is_table_file(file, named=named) else None
+
+
+def _anywhere(argument: str) -> str:
+    """The argument as it names the same from any folder."""
+    query = argument.startswith(PREFIX)
+    return query_of(argument).address if query else str(Path(argument).absolute())
 
 
 def _one_kind(parts: tuple[Part, ...]) -> Kind:
@@ -208,7 +224,7 @@ def _kind(part: Part) -> Kind:
 def _path(part: Part) -> Path | None:
     if isinstance(part, Path):
         return part
-    return part.path if isinstance(part, Arrays) else None
+    return part.path if isinstance(part, Arrays | Query) else None
 
 
 def _expand(argument: str) -> list[Path]:

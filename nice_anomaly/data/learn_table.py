@@ -30,7 +30,7 @@ from nice_anomaly.data.reading import TableReading
 from nice_anomaly.data.sampling import Sample
 from nice_anomaly.data.sources import Source
 from nice_anomaly.data.splits import Split
-from nice_anomaly.data.tables import Chunk, Column, learn_columns, open_tables
+from nice_anomaly.data.tables import Chunk, Column, learn_column, learn_columns, open_tables
 from nice_anomaly.data.tables.cells import Cells, words
 from nice_anomaly.errors import DataError
 from nice_anomaly.settings import DataSettings
@@ -75,12 +75,15 @@ def read_table(
         id_column=wishes.id_column,
         label_column=wishes.label_column,
         anomaly_values=wishes.anomaly_values,
+        dialect=wishes.dialect,
     )
+    signs: set[str] = set()
     sample, counts = Sample(settings.rows, seed), _Counts()
-    for chunk in open_tables(inputs.parts, ROWS):
+    for chunk in open_tables(inputs.parts, ROWS, labelled.dialect):
         if not wishes.skip_unreadable:
             refuse_unreadable(chunk.faults, partial(_row, chunk))
         sample.add(chunk, _count(chunk, labelled, counts))
+        signs.add(chunk.written.decimal)
         watch(counts.total, None)
     if counts.unreadable == counts.total:
         refuse_nothing(inputs.name, counts.total, counts.fault)
@@ -88,7 +91,11 @@ def read_table(
     n = len(next(iter(table.values())))
     refuse_few(n, wishes.fewest, inputs.name)
     parts = split_of(n, settings, seed)
-    reading = known or replace(labelled, columns=_learn(table, parts, wishes, sample.left_out))
+    reading = known or replace(
+        labelled,
+        columns=_learn(table, parts, wishes, sample.left_out),
+        dialect=replace(wishes.dialect, usual="," if signs == {","} else ""),
+    )
     unlabelled = replace(reading, id_column=None, label_column=None)
     batch = table_batch(Chunk(chunk.name, 0, table, n), unlabelled, many=False)
     faults = {**_beyond_reason(batch.values, reading), **batch.faults}
@@ -148,11 +155,17 @@ def _learn(
     for name in kept_out:
         if name not in table:
             raise DataError(f"there is no column '{name}'. The table has: {', '.join(table)}.")
-    learned = learn_columns(
-        {name: cells[parts.fit] for name, cells in table.items() if name not in kept_out}
-    )
-    left_out = [*kept_out.items(), *unusable.items()]
-    return (*learned, *(Column(name, "left out", reason) for name, reason in left_out))
+    fit = {name: cells[parts.fit] for name, cells in table.items()}
+    dates = wishes.dialect.dates
+    used = {name: cells for name, cells in fit.items() if name not in kept_out}
+    learned = {column.name: column for column in learn_columns(used, dates)}
+    for name, reason in kept_out.items():
+        found = learn_column(name, fit[name], dates)  # a moment still tells when a row was
+        times = (found.low, found.high, found.form) if found.kind == "date" else (0.0, 0.0, "")
+        low, high, form = times
+        learned[name] = Column(name, "left out", reason, low=low, high=high, form=form)
+    left_out = (Column(name, "left out", reason) for name, reason in unusable.items())
+    return (*learned.values(), *left_out)
 
 
 def _beyond_reason(values: NDArray[Any], reading: TableReading) -> dict[int, str]:

@@ -10,6 +10,7 @@ from nice_anomaly.data.dataset import Dataset, Kind
 from nice_anomaly.data.reading import Reading
 from nice_anomaly.data.sources import BuiltIn, Source
 from nice_anomaly.data.splits import Split, split
+from nice_anomaly.data.tables import ANY, Dialect
 from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.settings import DataSettings
 from nice_anomaly.words import count_of
@@ -26,7 +27,8 @@ class Wishes:
     """What the user said of the input beforehand.
 
     ``size`` is (height, width) of images and ``colour`` auto, grey or rgb. ``ignored`` are
-    columns to leave out. Fewer normal samples than ``fewest`` are refused.
+    columns to leave out. Fewer normal samples than ``fewest`` are refused. ``dialect`` says how
+    tables are written.
     """
 
     size: tuple[int, int] | None = None
@@ -37,6 +39,7 @@ class Wishes:
     ignored: tuple[str, ...] = ()
     skip_unreadable: bool = False
     fewest: int = FEWEST
+    dialect: Dialect = ANY
 
     def check(self, kind: Kind) -> None:
         """Refuse what makes no sense, or none for this kind of input.
@@ -63,6 +66,10 @@ class Wishes:
             raise ConfigError(
                 "`id_column`, `label_column`, `anomaly_values` and `ignored` are for tables; this "
                 "input is images, named by their files."
+            )
+        if kind == "image" and self.dialect != ANY:
+            raise ConfigError(
+                "`separator`, `decimal`, `dates` and `sheet` are for tables; this input is images."
             )
 
 

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from nice_anomaly.data.dataset import Kind, Layout
 from nice_anomaly.data.images import ImageForm
-from nice_anomaly.data.tables import Column
+from nice_anomaly.data.tables import ANY, Column, Dialect
 from nice_anomaly.errors import ConfigError
 
 FOLDER = "folder"  # the group column of images: the folder that an image lies in
@@ -56,13 +56,22 @@ class ImageReading:
         """Raises ConfigError: images have no labels."""
         raise ConfigError("`id_column` and `label_column` are for tables.")
 
+    def timed_by(self, time_column: str) -> "ImageReading":  # noqa: ARG002
+        """Raises ConfigError: images have no columns."""
+        raise ConfigError("`time_column` is for tables.")
+
+    def written_in(self, dialect: Dialect) -> "ImageReading":  # noqa: ARG002
+        """The same: images are written in no dialect."""
+        return self
+
 
 @dataclass(frozen=True)
 class TableReading:
     """Every row becomes the numbers that its ``columns`` are encoded as.
 
     ``id_column`` names the rows, ``anomaly_values`` are the values of ``label_column`` that mean
-    anomaly, and ``group_column`` says which group a row belongs to.
+    anomaly, and ``group_column`` says which group a row belongs to. ``dialect`` is how the tables
+    are written, and ``time_column`` says when a row was, if that was said.
     """
 
     columns: tuple[Column, ...] = ()
@@ -70,6 +79,8 @@ class TableReading:
     label_column: str | None = None
     anomaly_values: tuple[str, ...] = ()
     group_column: str | None = None
+    dialect: Dialect = ANY
+    time_column: str | None = None
 
     kind: ClassVar[Kind] = "table"
 
@@ -88,6 +99,24 @@ class TableReading:
         """The level width of every coordinate, ``[d]``."""
         return np.array([step for column in self.columns for step in column.steps])
 
+    @property
+    def times(self) -> Column | None:
+        """The column that says when a row was: the one that was named, or the only one of dates.
+
+        Raises:
+            ConfigError: the one that was named holds no dates.
+        """
+        dated = {column.name: column for column in self.columns if column.dated}
+        if self.time_column is None:
+            return next(iter(dated.values())) if len(dated) == 1 else None
+        if self.time_column not in dated:
+            known = f"; those that do: {', '.join(dated)}" if dated else ""
+            raise ConfigError(
+                f"the column '{self.time_column}' holds no dates that the run understands{known}. "
+                f"Say how many samples a day there are with `per`."
+            )
+        return dated[self.time_column]
+
     def grouped_by(self, column: str) -> "TableReading":
         """The same, with the group of every row."""
         return replace(self, group_column=column)
@@ -99,6 +128,21 @@ class TableReading:
     def labelled_by(self, label_column: str, values: tuple[str, ...]) -> "TableReading":
         """The same, with ``values`` of another column meaning anomaly."""
         return replace(self, label_column=label_column, anomaly_values=tuple(values))
+
+    def timed_by(self, time_column: str) -> "TableReading":
+        """The same, with another column that says when a row was.
+
+        Raises:
+            ConfigError: the run understands no dates there.
+        """
+        timed = replace(self, time_column=time_column)
+        return timed if timed.times else self
+
+    def written_in(self, dialect: Dialect) -> "TableReading":
+        """The same for tables of which more is said: that counts."""
+        said = {field.name: getattr(dialect, field.name) for field in fields(Dialect)}
+        stated = {name: value for name, value in said.items() if value}
+        return replace(self, dialect=replace(self.dialect, **stated))
 
 
 Reading = ImageReading | TableReading

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from nice_anomaly.data import (
     Batch,
     BuiltIn,
     Dataset,
+    Dialect,
     Inputs,
     Reading,
     Watch,
@@ -29,14 +31,39 @@ from nice_anomaly.words import several
 Scored = Iterator[tuple[Batch, Scores]]
 
 
+class TableWords(TypedDict, total=False):
+    """What can be said of a table as arguments; see ``Columns``."""
+
+    id_column: str | None
+    label_column: str | None
+    anomaly_values: Sequence[str]
+    time_column: str | None
+    separator: str
+    decimal: str
+    sheet: str
+
+
 @dataclass(frozen=True)
 class Columns:
-    """What the user says of a table beyond what the run knows: names, labels and groups."""
+    """What the user says of a table beyond what the run knows.
+
+    Which columns name, label, group and date its rows, what parts the cells of a text file, its
+    decimal sign, and the sheet of a workbook.
+    """
 
     id_column: str | None = None
     label_column: str | None = None
     anomaly_values: Sequence[str] = ()
+    time_column: str | None = None
+    separator: str = ""
+    decimal: str = ""
+    sheet: str = ""
     group_column: str | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the tables are written, as far as that was said."""
+        return Dialect(self.separator, self.decimal, sheet=self.sheet)
 
 
 def samples(
@@ -57,10 +84,11 @@ def samples(
         DataError: the input is not of the run's kind, or cannot be read.
     """
     if isinstance(inputs, BuiltIn):
-        if columns.id_column or columns.label_column or columns.anomaly_values:
+        if replace(columns, group_column=None) != Columns():
             raise ConfigError(
-                "`id_column`, `label_column` and `anomaly_values` are for your own tables; the "
-                "truth of a built-in set is known."
+                "`id_column`, `label_column`, `anomaly_values`, `time_column`, `separator`, "
+                "`decimal` and `sheet` are for your own tables; the truth of a built-in set is "
+                "known."
             )
         normal = inputs == run.manifest.data.source
         return _of_set(run, inputs, scorer, root, columns.group_column), normal
@@ -81,13 +109,18 @@ def reading_for(run: Trained, columns: Columns) -> Reading:
     reading = reading_of(run, group)
     values = several(columns.anomaly_values)
     Wishes(
-        id_column=columns.id_column, label_column=columns.label_column, anomaly_values=values
+        id_column=columns.id_column,
+        label_column=columns.label_column,
+        anomaly_values=values,
+        dialect=columns.dialect,
     ).check(reading.kind)
     if columns.id_column is not None:
         reading = reading.named_by(columns.id_column)
     if columns.label_column is not None:
         reading = reading.labelled_by(columns.label_column, values)
-    return reading
+    if columns.time_column is not None:
+        reading = reading.timed_by(columns.time_column)
+    return reading.written_in(columns.dialect)
 
 
 def scored(inputs: Inputs, reading: Reading, scorer: Scorer, watch: Watch = unwatched) -> Scored:

@@ -22,10 +22,14 @@ class Verdicts:
     batch: Batch
     found: Detection
 
-    def columns(self, *, noted: bool = True) -> dict[str, list[Any]]:
-        """One value a sample by column name, None where there is none, ``noted`` with remarks."""
+    def columns(self, *, noted: bool = True, kept: bool = False) -> dict[str, Any]:
+        """One value a sample by column name, None where there is none, ``noted`` with remarks.
+
+        What was ``kept`` are the columns of the input, after ours; one of the same name as ours
+        is called "input" and its name.
+        """
         batch, found = self.batch, self.found
-        content: dict[str, list[Any]] = {
+        content: dict[str, Any] = {
             "id": list(batch.ids),
             "score": found.scores.tolist(),
             "margin": [finite(margin) for margin in found.margin.tolist()],
@@ -37,10 +41,16 @@ class Verdicts:
                 content[name][row] = None
         if found.groups is not None:
             content["group"] = list(found.groups)
+        if batch.rows is not None:
+            content["row"] = list(batch.rows)
         if noted:
             faults = {row: f"unreadable: {why}" for row, why in batch.faults.items()}
             said = {**batch.notes, **faults}
             content["note"] = [said.get(row) for row in range(len(batch.ids))]
+        ours = set(content)
+        if kept:
+            for name, column in batch.originals.items():
+                content[f"input {name}" if name in ours else name] = column
         return content
 
 

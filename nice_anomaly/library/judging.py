@@ -1,13 +1,13 @@
 """Judging: the verbs that ask what a calibrated run is worth."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.evaluation.baselines import for_layout
 from nice_anomaly.evaluation.compare import Contest, compare
 from nice_anomaly.evaluation.opponents import Opponents, opponents
-from nice_anomaly.evaluation.samples import Columns
+from nice_anomaly.evaluation.samples import Columns, TableWords
 from nice_anomaly.evaluation.stress import Trial, stress
 from nice_anomaly.library.beside import beside_us, contender
 from nice_anomaly.library.binding import Binding, Say, warn
@@ -38,10 +38,9 @@ class Judging(Binding):
         inputs: Any,
         *,
         calibration: str | Calibration = DEFAULT,
-        label_column: str | None = None,
-        anomaly_values: Sequence[str] = (),
         skip_unreadable: bool = False,
         say: Say = warn,
+        **table: Unpack[TableWords],
     ) -> Opponents:
         """The normal samples and anomalies of ``inputs`` to compare on; see ``opponents``.
 
@@ -50,10 +49,8 @@ class Judging(Binding):
         """
         own = self.own_data()
         held = own.held_out[own.untouched(self.chosen(calibration).typicality)]
-        columns = Columns(label_column=label_column, anomaly_values=anomaly_values)
-        found = opponents(
-            self.trained, inputs, held, self._root, columns, skip_unreadable=skip_unreadable
-        )
+        columns, skip = Columns(**table), skip_unreadable
+        found = opponents(self.trained, inputs, held, self._root, columns, skip_unreadable=skip)
         for remark in found.remarks:
             say(f"note: {remark}")
         return found

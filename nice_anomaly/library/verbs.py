@@ -3,9 +3,9 @@
 The arguments are the options of the command line, with its defaults and its errors.
 """
 
-from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,13 @@ from nice_anomaly import normals, run
 from nice_anomaly.data import Watch, recognise, set_or_inputs, unwatched
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.evaluation.found import Found
-from nice_anomaly.evaluation.samples import Columns, samples
+from nice_anomaly.evaluation.samples import Columns, TableWords, reading_for, samples
 from nice_anomaly.evaluation.summary import unmatched
 from nice_anomaly.evaluation.verdicts import Stream, together, told, verdicts
 from nice_anomaly.library.binding import Say, warn
 from nice_anomaly.library.judging import Judging
+from nice_anomaly.library.pace import budget_of
 from nice_anomaly.library.ways import more_held_out
-from nice_anomaly.own_data import reading_of
 from nice_anomaly.run import DEFAULT
 from nice_anomaly.scores import Scores
 from nice_anomaly.thresholds import Calibration, Discoveries, choose, tail_of
@@ -65,6 +65,7 @@ class Run(Judging):
         score: ScoreName | None = None,
         group_column: str | None = None,
         skip_unreadable: bool = False,
+        **table: Unpack[TableWords],
     ) -> normals.Normals:
         """Scores of normal samples that training has not seen: held out of it, or ``inputs``.
 
@@ -77,7 +78,7 @@ class Run(Judging):
         if inputs is None:
             own = self.own_data(group_column)
             return normals.held_out(self.trained, scorer, own, score, group_column)
-        reading = reading_of(self.trained, group_column)
+        reading = reading_for(self.trained, Columns(**table, group_column=group_column))
         found = normals.fresh(
             self.trained,
             scorer,
@@ -99,24 +100,31 @@ class Run(Judging):
         k: float | None = None,
         threshold: float | None = None,
         ceiling: float | None = None,
+        alarms: float | str | None = None,
+        per: float | str | None = None,
         tail: Tail | None = None,
         score: ScoreName | None = None,
         group_column: str | None = None,
         name: str = DEFAULT,
         skip_unreadable: bool = False,
         say: Say = warn,
+        **table: Unpack[TableWords],
     ) -> Calibration:
         """Set the threshold from normal samples that training has not seen, and keep it.
 
         Those are the part that training held out, or ``inputs``. The first of ``k``, ``alpha``,
         ``confidence``, ``threshold`` and ``ceiling`` that is given chooses the rule, if ``rule``
-        does not. ``group_column`` gives every group a threshold of its own. ``say`` hears remarks.
+        does not. So many ``alarms`` a day, of so many samples ``per`` day, are an ``alpha``: 5 or
+        "2/week"; without ``per`` the dates of the training data tell. ``group_column`` gives every
+        group a threshold of its own. ``say`` hears remarks.
 
         Raises:
             ConfigError: numbers or names that cannot be.
             DataError: too few normals for the rule, and what ``normals`` refuses.
         """
         settings = self.manifest.settings.calibrate
+        budget = budget_of(self, alarms, per, alpha, table.get("time_column"))
+        alpha = alpha if budget is None else budget.rate
         numbers = {
             "k": k,
             "alpha": alpha,
@@ -127,11 +135,12 @@ class Run(Judging):
         how = choose(rule, numbers, settings)
         sides = tail_of(how, tail, settings.tail)
         run.file_of(name)
+        skip = skip_unreadable
         found = self.normals(
-            inputs, score=score, group_column=group_column, skip_unreadable=skip_unreadable
+            inputs, score=score, group_column=group_column, skip_unreadable=skip, **table
         )
         more = None if found.fresh else partial(more_held_out, self.manifest)
-        calibration = found.calibrate(how, sides, more)
+        calibration = replace(found.calibrate(how, sides, more), budget=budget)
         self.keep(calibration, name)
         if any(found.left_out.values()):
             say(f"left out: {counted(found.left_out)}")
@@ -146,16 +155,15 @@ class Run(Judging):
         calibration: str | Calibration = DEFAULT,
         fdr: float | None = None,
         by: bool = False,
-        id_column: str | None = None,
-        label_column: str | None = None,
-        anomaly_values: Sequence[str] = (),
         say: Say = warn,
         watch: Watch = unwatched,
+        **table: Unpack[TableWords],
     ) -> Stream:
         """Verdicts in batches at constant memory; with ``fdr`` after all samples are scored.
 
         ``inputs`` are a user's samples or a built-in set, whose test part is read. ``by`` bounds
-        the false discoveries under any dependence. ``watch`` hears how many were scored.
+        the false discoveries under any dependence. ``watch`` hears how many were scored. What can
+        be said of a ``table``: see ``evaluation.samples.Columns``.
 
         Raises:
             NotCalibratedError: there is no such calibration, or it is of another run.
@@ -163,7 +171,7 @@ class Run(Judging):
         """
         rule = None if fdr is None else Discoveries(fdr, "by" if by else "bh")
         against = self.chosen(calibration)
-        columns = Columns(id_column, label_column, anomaly_values, against.group_column)
+        columns = Columns(**table, group_column=against.group_column)
         found = set_or_inputs(inputs)
         source, scorer = found.name, self.scorer(against)
         stream, normal = samples(self.trained, found, scorer, self._root, columns, watch)
@@ -181,11 +189,9 @@ class Run(Judging):
         calibration: str | Calibration = DEFAULT,
         fdr: float | None = None,
         by: bool = False,
-        id_column: str | None = None,
-        label_column: str | None = None,
-        anomaly_values: Sequence[str] = (),
         skip_unreadable: bool = False,
         say: Say = warn,
+        **table: Unpack[TableWords],
     ) -> Found:
         """Score samples and flag those below the threshold; the arguments are those of ``stream``.
 
@@ -199,10 +205,8 @@ class Run(Judging):
             calibration=calibration,
             fdr=fdr,
             by=by,
-            id_column=id_column,
-            label_column=label_column,
-            anomaly_values=anomaly_values,
             say=remarks.append,
+            **table,
         )
         parts = []
         for part in stream.verdicts:
@@ -211,7 +215,8 @@ class Run(Judging):
             parts.append(part)
         against = stream.calibration, stream.rule, stream.normal
         found = Found(stream.source, self.name, parts, *against)
-        for remark in (*remarks, *unmatched(found.summary, label_column, anomaly_values)):
+        label, values = table.get("label_column"), table.get("anomaly_values", ())
+        for remark in (*remarks, *unmatched(found.summary, label, values)):
             say(remark)
         return found
 

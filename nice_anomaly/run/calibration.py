@@ -18,7 +18,7 @@ from nice_anomaly.errors import ArtifactError, ConfigError, NotCalibratedError
 from nice_anomaly.files import write
 from nice_anomaly.run.stored import DAMAGE, FORMAT, read_tensors
 from nice_anomaly.scores import Origin, Typicality
-from nice_anomaly.thresholds import RULES, Bounds, Calibration, Group
+from nice_anomaly.thresholds import RULES, Bounds, Budget, Calibration, Group
 
 DEFAULT = "default"
 SUFFIX = ".calibration.safetensors"
@@ -43,6 +43,8 @@ def calibration_bytes(calibration: Calibration) -> bytes:
             for group in every
         ],
     } | ({"fresh": True} if calibration.fresh else {})
+    if calibration.budget is not None:
+        record["budget"] = asdict(calibration.budget)
     arrays: dict[str, NDArray[Any]] = {
         f"{SCORES}{place}": group.scores for place, group in enumerate(every)
     }
@@ -172,6 +174,7 @@ def _restored(record: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Calibr
         source=record["source"],
         typicality=typicality,
         fresh=bool(record.get("fresh", False)),
+        budget=Budget(**record["budget"]) if record.get("budget") else None,
     )
 
 

@@ -1,6 +1,7 @@
 """Thresholds: scores of normal data the model has not seen → thresholds and what they promise."""
 
 from nice_anomaly.thresholds.bounds import Bounds, sides_of
+from nice_anomaly.thresholds.budget import Budget, a_day
 from nice_anomaly.thresholds.calibration import ALL, Calibration, Group, calibrate
 from nice_anomaly.thresholds.choice import choose, tail_of
 from nice_anomaly.thresholds.detection import Detection, detect
@@ -19,6 +20,7 @@ __all__ = [
     "ALL",
     "RULES",
     "Bounds",
+    "Budget",
     "Calibration",
     "Certified",
     "Conformal",
@@ -29,6 +31,7 @@ __all__ = [
     "Quantile",
     "Rule",
     "Sigma",
+    "a_day",
     "at_level",
     "calibrate",
     "choose",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from nice_anomaly.errors import DataError
 from nice_anomaly.scores import Origin, Scores, Typicality
 from nice_anomaly.thresholds.bounds import Bounds, sides_of
+from nice_anomaly.thresholds.budget import Budget
 from nice_anomaly.thresholds.rules import Rule, Sigma
 from nice_anomaly.thresholds.weaker import weaker_claims
 from nice_anomaly.vocabulary import Tail
@@ -62,7 +63,8 @@ class Calibration:
     sample of one of them is held against its group alone and has the rule's promise there.
     ``without_promise`` names the groups too small for thresholds of their own; they use the
     overall ones. ``origin`` says what made the scores, with the ``typicality`` that it names.
-    ``fresh`` normals came after the training, others were held out of it.
+    ``fresh`` normals came after the training, others were held out of it. ``budget`` is what the
+    rate was made from, where alarms a day were asked for.
     """
 
     rule: Rule
@@ -75,6 +77,7 @@ class Calibration:
     source: str = ""
     typicality: Typicality | None = None
     fresh: bool = False
+    budget: Budget | None = None
 
     def __repr__(self) -> str:
         line = f"{self.threshold:,.2f}{self.unit}"

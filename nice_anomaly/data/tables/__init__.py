@@ -2,20 +2,30 @@
 
 from nice_anomaly.data.tables.arrow import Frame, frame_in_memory
 from nice_anomaly.data.tables.chunk import Chunk, column_names
-from nice_anomaly.data.tables.columns import Column, Encoded, encode, learn_columns
-from nice_anomaly.data.tables.opening import is_table_file, open_tables
-from nice_anomaly.data.tables.text import STDIN
+from nice_anomaly.data.tables.columns import Column, Encoded, encode
+from nice_anomaly.data.tables.database import Query, query_of
+from nice_anomaly.data.tables.deciding import learn_column, learn_columns
+from nice_anomaly.data.tables.dialect import ANY, Dialect, Written
+from nice_anomaly.data.tables.opening import Table, is_table_file, open_tables
+from nice_anomaly.data.tables.packed import STDIN
 
 __all__ = [
+    "ANY",
     "STDIN",
     "Chunk",
     "Column",
+    "Dialect",
     "Encoded",
     "Frame",
+    "Query",
+    "Table",
+    "Written",
     "column_names",
     "encode",
     "frame_in_memory",
     "is_table_file",
+    "learn_column",
     "learn_columns",
     "open_tables",
+    "query_of",
 ]

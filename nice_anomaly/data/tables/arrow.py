@@ -1,4 +1,4 @@
-"""Arrow: Parquet files and frames in memory, through one conversion of cells.
+"""Arrow: Parquet and Arrow files and frames in memory, through one conversion of cells.
 
 A frame and the Parquet file that was written from it give the same cells.
 """
@@ -18,6 +18,7 @@ from nice_anomaly.data.tables.chunk import Chunk
 from nice_anomaly.errors import DataError
 
 SUFFIXES = (".parquet", ".pq")
+IPC = (".arrow", ".feather", ".ipc")
 TEXTS = ("string", "large_string", "string_view")
 
 
@@ -114,6 +115,36 @@ def parquet_chunks(file: Path, rows: int) -> Iterator[Chunk]:
         raise DataError(f"{file} is not a whole Parquet file: {error}.") from error
 
 
+def arrow_chunks(file: Path, rows: int) -> Iterator[Chunk]:
+    """The rows of an Arrow file or stream, Feather among them, at most ``rows`` at a time.
+
+    Raises:
+        DataError: no such file or not a whole one, no rows, or a name that is there twice.
+    """
+    pyarrow = _pyarrow(f"reading {file}", ", or save it as CSV")
+    try:
+        with pyarrow.memory_map(str(file)) as source:
+            try:
+                reader = pyarrow.ipc.open_file(source)
+                batches = map(reader.get_batch, range(reader.num_record_batches))
+            except pyarrow.ArrowInvalid:  # not a file of batches, but perhaps a stream of them
+                source.seek(0)
+                reader = batches = pyarrow.ipc.open_stream(source)
+            _refuse_twice(reader.schema.names, file)
+            start = 0
+            for batch in batches:
+                for first in range(0, batch.num_rows, rows):
+                    piece = batch.slice(first, rows)
+                    yield _chunk(readable(file), start, piece)
+                    start += piece.num_rows
+        if not start:
+            raise DataError(f"{file} has columns but no rows.")
+    except OSError as error:
+        raise DataError(f"{file} cannot be read as Arrow: {error}.") from error
+    except pyarrow.ArrowException as error:
+        raise DataError(f"{file} is not a whole Arrow file: {error}.") from error
+
+
 def _pyarrow(purpose: str, otherwise: str = "") -> Any:
     try:
         import pyarrow
@@ -146,7 +177,8 @@ def _chunk(name: str, start: int, batch: Any, ids: Sequence[str] | None = None) 
             unusable[heading] = f"a cell is of the type {column.type}"
         else:
             columns[heading] = cells
-    return Chunk(name, start, columns, batch.num_rows, {}, unusable, ids)
+    given = dict(zip(batch.schema.names, batch.columns, strict=True))
+    return Chunk(name, start, columns, batch.num_rows, {}, unusable, ids, given=given)
 
 
 def _cells(column: Any) -> Cells | None:

@@ -4,26 +4,34 @@ A column arrives as one of three arrays: float64 (NaN is missing), datetime64 (N
 or objects that are strings or None. Text files know only strings; what they mean is found here.
 """
 
-import re
-from datetime import UTC, datetime
+import math
+from collections.abc import Sequence
+from datetime import date, datetime, time
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "?", "-", "#n/a"})
+from nice_anomaly.data.tables.numerals import certain, undressed
 
-NEVER = np.datetime64("NaT", "us")
+MISSING = frozenset(  # the last are errors of spreadsheets
+    (
+        "", "na", "n/a", "n.a.", "nan", "nat", "null", "none", "nil", "?", "-", "--", "---", "<na>",
+        "(null)", "\\n", "k.a.",
+        "#n/a", "#nv", "#value!", "#wert!", "#div/0!", "#ref!", "#bezug!", "#name?", "#num!",
+        "#zahl!", "#null!",
+    )
+)  # fmt: skip
 EXACT = 2.0**53  # beyond it not every integer is a float64
-THOUSANDS = re.compile(r"[-+]?[0-9]{1,3}(,[0-9]{3})+")
 
 Cells = NDArray[np.float64] | NDArray[np.datetime64] | NDArray[np.object_]
 
 
 def missing(cells: Cells) -> NDArray[np.bool_]:
-    """Which cells are empty, ``[n]``.
+    """Which cells are empty, or hold an error of a spreadsheet, ``[n]``.
 
-    >>> missing(np.array(["1", "", "NA", None], dtype=object)).tolist()
-    [False, True, True, True]
+    >>> missing(np.array(["1", "", "NA", None, "#DIV/0!"], dtype=object)).tolist()
+    [False, True, True, True, True]
     """
     if cells.dtype.kind == "f":
         nan: NDArray[np.bool_] = np.isnan(cells.astype(np.float64))
@@ -37,13 +45,13 @@ def missing(cells: Cells) -> NDArray[np.bool_]:
     return empty
 
 
-def numbers(cells: Cells) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def numbers(cells: Cells, unit: str = "") -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """The cells as numbers, and which are neither missing nor finite numbers; both ``[n]``.
 
-    A decimal comma is understood where a point gives no number. Cells that are missing or no
-    number are NaN.
+    With a ``unit`` every text has to end, or begin, with it. Cells that are missing or no number
+    are NaN, and so are those that may be either of two numbers.
 
-    >>> values, wrong = numbers(np.array(["1.5", "2,5", "", "abc", "inf"], dtype=object))
+    >>> values, wrong = numbers(np.array(["1.5", "2,5", "", "abc", "1,234"], dtype=object))
     >>> values.tolist(), wrong.tolist()
     ([1.5, 2.5, nan, nan, nan], [False, False, False, True, True])
     """
@@ -55,36 +63,15 @@ def numbers(cells: Cells) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         wrong = ~missing(cells)
     else:
         try:
-            values = cells.astype(np.float64)  # fast: all at once, None is NaN
+            values = _all_at_once(cells, unit)
             wrong = np.isinf(values)
         except ValueError:
             empty = missing(cells)
             values = np.array(
-                [np.nan if e else _number(c) for c, e in zip(cells, empty, strict=True)]
+                [np.nan if e else _number(c, unit) for c, e in zip(cells, empty, strict=True)]
             )
             wrong = ~empty & ~np.isfinite(values)
     return np.where(wrong, np.nan, values), wrong
-
-
-def moments(cells: Cells) -> tuple[NDArray[np.datetime64], NDArray[np.bool_]]:
-    """The cells as moments in time (UTC, microseconds), and which are none; both ``[n]``.
-
-    Text has to be ISO 8601: 2025-03-01, 2025-03-01T12:30, 2025-03-01 12:30:00+01:00.
-
-    >>> values, wrong = moments(np.array(["2025-03-01 12:30", None, "soon"], dtype=object))
-    >>> values.astype(str).tolist(), wrong.tolist()
-    (['2025-03-01T12:30:00.000000', 'NaT', 'NaT'], [False, False, True])
-    """
-    if cells.dtype.kind == "M":
-        return cells.astype("datetime64[us]"), np.zeros(len(cells), dtype=bool)
-    empty = missing(cells)
-    if cells.dtype.kind == "f":
-        return np.full(len(cells), NEVER), ~empty
-    values = np.array(
-        [NEVER if e else _moment(c) for c, e in zip(cells, empty, strict=True)],
-        dtype="datetime64[us]",
-    )
-    return values, ~empty & np.isnat(values)
 
 
 def words(cells: Cells) -> NDArray[np.object_]:
@@ -95,7 +82,7 @@ def words(cells: Cells) -> NDArray[np.object_]:
     """
     empty = missing(cells)
     if cells.dtype.kind == "f":
-        texts = [_shortest(value) for value in cells.astype(np.float64).tolist()]
+        texts = [shortest(value) for value in cells.astype(np.float64).tolist()]
     elif cells.dtype.kind == "M":
         texts = [str(value) for value in cells]
     else:
@@ -106,33 +93,64 @@ def words(cells: Cells) -> NDArray[np.object_]:
     return result
 
 
+def typed(values: Sequence[Any] | NDArray[np.object_]) -> Cells:
+    """One column of Python's values, as a workbook or a database has them.
+
+    >>> typed([1, None, 2.5]).tolist(), typed([1, "a", True, None]).tolist()
+    ([1.0, nan, 2.5], ['1', 'a', 'true', None])
+    """
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int, float} and all(v is None or abs(v) < EXACT or v != v for v in values):
+        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    if kinds and kinds <= {datetime, date}:
+        return np.array(
+            [np.datetime64("NaT") if v is None else v for v in values], "datetime64[us]"
+        )
+    texts = np.empty(len(values), dtype=object)
+    texts[:] = [None if value is None else _text(value) for value in values]
+    return texts
+
+
+def shortest(value: float) -> str:
+    """A number in as few digits as give it back.
+
+    >>> shortest(3.0), shortest(0.1 + 0.2)
+    ('3', '0.3')
+    """
+    if not math.isfinite(value):
+        return str(value)
+    whole = value.is_integer() and abs(value) < EXACT
+    return str(int(value)) if whole else f"{value:.15g}"
+
+
 def _plain(text: str) -> str:
     """Without spaces around; truths in small letters, as programs differ in how they write them."""
     text = text.strip()
     return text.lower() if text.lower() in ("true", "false") else text
 
 
-def _shortest(value: float) -> str:
-    whole = value.is_integer() and abs(value) < EXACT
-    return str(int(value)) if whole else f"{value:.15g}"
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return shortest(value)
+    return value.isoformat() if isinstance(value, datetime | date | time) else str(value)
 
 
-def _number(text: str) -> float:
-    if THOUSANDS.fullmatch(text.strip()):
-        return np.nan  # 1,009 may be a thousand and nine, or one and a bit
-    for attempt in (text, text.replace(",", ".", 1) if "." not in text else text):
-        try:
-            return float(attempt)
-        except ValueError:
-            continue
-    return np.nan
+def _all_at_once(cells: Cells, unit: str) -> NDArray[np.float64]:
+    """Quickly, None as NaN; raises ValueError where a cell needs a closer look."""
+    if unit or any(cell is not None and "_" in cell for cell in cells):
+        raise ValueError("not as Python writes numbers")  # nor is 2024_01 one
+    values: NDArray[np.float64] = cells.astype(np.float64)
+    return values
 
 
-def _moment(text: str) -> np.datetime64:
+def _number(text: str, unit: str) -> float:
+    number, own = undressed(text) if unit else (text, "")
+    if own != unit:
+        return np.nan
     try:
-        moment = datetime.fromisoformat(text.strip())
-        if moment.tzinfo is not None:
-            moment = moment.astimezone(UTC).replace(tzinfo=None)
-    except (ValueError, OverflowError):
-        return NEVER
-    return np.datetime64(moment, "us")
+        plain = float(number) if "_" not in number else None
+    except ValueError:
+        plain = certain(number)
+    return np.nan if plain is None else plain

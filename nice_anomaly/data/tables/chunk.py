@@ -1,12 +1,14 @@
 """Chunk: consecutive rows of a table, whatever it came from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from nice_anomaly.data.arrays import Arrays
 from nice_anomaly.data.tables.cells import Cells
+from nice_anomaly.data.tables.dialect import Written
 from nice_anomaly.errors import DataError
 
 
@@ -18,6 +20,8 @@ class Chunk:
     ``faults`` are rows that the file itself spoils (too few or too many cells), by their place
     in the chunk; their cells are missing. ``unusable`` are columns that are not in ``columns``
     because a table cannot hold them, with the reason. ``ids`` are the index labels of a frame.
+    ``written`` is how a text file is written, and ``given`` are the columns as they stood there,
+    where reading them has changed a cell.
     """
 
     name: str
@@ -27,6 +31,13 @@ class Chunk:
     faults: dict[int, str] = field(default_factory=dict)
     unusable: dict[str, str] = field(default_factory=dict)
     ids: Sequence[str] | None = None
+    written: Written = field(default_factory=Written)
+    given: Mapping[str, Any] | None = None
+
+    @property
+    def originals(self) -> Mapping[str, Any]:
+        """The columns as they stood in the file."""
+        return self.columns if self.given is None else self.given
 
 
 def column_names(arrays: Arrays) -> list[str]:

@@ -14,13 +14,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nice_anomaly.data.tables.cells import Cells, missing, moments, numbers, words
+from nice_anomaly.data.tables.cells import Cells, numbers, words
+from nice_anomaly.data.tables.moments import CLOCK, described, moments
 from nice_anomaly.errors import DataError
 
 MOST_CATEGORIES = 32
 OTHER = "(other)"
-NAMELESS = "(row)"  # how a first column without a heading is called
-LEAST_SHARE = 0.9  # of the filled cells must be numbers for a column of numbers
+
 DATE_PARTS = ("hour sin", "hour cos", "day sin", "day cos")
 DAY, WEEK = 86_400_000_000, 7 * 86_400_000_000  # microseconds
 MONDAY = 4 * DAY  # 1970-01-01 was a Thursday
@@ -35,7 +35,9 @@ class Column:
     ``fill`` is the median, which a missing number is read as; ``low`` and ``high`` are the range
     seen. ``step`` is the distance of neighbouring levels if all numbers lie on a grid of few,
     else 0. ``gaps`` says that missing cells are normal here. ``categories`` are the known values,
-    the most frequent first. A column that is ``left out`` gives its ``reason``.
+    the most frequent first. Of a date ``form`` is how it is written and ``low`` and ``high`` are
+    seconds since 1970. ``unit`` stands at every number; ``missing`` is the share of empty cells. A
+    column that is ``left out`` gives its ``reason``; of another it is a remark.
     """
 
     name: str
@@ -47,12 +49,27 @@ class Column:
     step: float = 0.0
     gaps: bool = False
     categories: tuple[str, ...] = ()
+    unit: str = ""
+    form: str = ""
+    missing: float = 0.0
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What of a moment counts: a time of day alone has no day of the week."""
+        return DATE_PARTS[:2] if self.form == CLOCK else DATE_PARTS
 
     @property
     def width(self) -> int:
         """How many coordinates the column becomes."""
-        own = {"number": 1, "category": len(self.categories), "date": 4, "left out": 0}[self.kind]
+        widths = {"number": 1, "category": len(self.categories), "date": len(self.parts)}
+        own = widths.get(self.kind, 0)
         return own + (self.gaps and own > 0)
+
+    @property
+    def dated(self) -> bool:
+        """Whether it says on which day a row was, learned from or not."""
+        moments = self.kind == "date" or (self.kind == "left out" and self.low < self.high)
+        return moments and self.form != CLOCK
 
     @property
     def labels(self) -> list[str]:
@@ -62,7 +79,7 @@ class Column:
         own = {
             "number": [self.name],
             "category": [f"{self.name}={value}" for value in self.categories],
-            "date": [f"{self.name} {part}" for part in DATE_PARTS],
+            "date": [f"{self.name} {part}" for part in self.parts],
         }[self.kind]
         return own + [f"{self.name} missing"] * self.gaps
 
@@ -75,15 +92,26 @@ class Column:
         if self.kind == "left out":
             return f"left out: {self.reason}"
         gaps = ", may be missing" if self.gaps else ""
+        return f"{self.described}{gaps}{f'; {self.reason}' if self.reason else ''}"
+
+    @property
+    def described(self) -> str:
+        """What it is and what it was seen to be, without gaps and remarks."""
         if self.kind == "category":
             shown = ", ".join(self.categories[:4]) + (", …" if len(self.categories) > 4 else "")
-            return f"category of {len(self.categories)}: {shown}{gaps}"
+            return f"category of {len(self.categories)}: {shown}"
         if self.kind == "date":
-            return f"date, as time of day and day of week{gaps}"
+            form = f" {described(self.form)}" if self.form else ""
+            return (
+                "time of day"
+                if self.form == CLOCK
+                else (f"date{form}, as time of day and day of week")
+            )
+        unit = f" in {self.unit}" if self.unit else ""
         if self.low == self.high:
-            return f"number, always {self.low:g}{gaps}"
+            return f"number{unit}, always {self.low:g}"
         levels = f" in steps of {self.step:g}" if self.step else ""
-        return f"number, {self.low:g} to {self.high:g}{levels}{gaps}"
+        return f"number{unit}, {self.low:g} to {self.high:g}{levels}"
 
 
 @dataclass(frozen=True)
@@ -97,19 +125,6 @@ class Encoded:
     values: NDArray[np.float64]
     faults: dict[int, str]
     notes: dict[int, str]
-
-
-def learn_columns(table: Mapping[str, Cells]) -> tuple[Column, ...]:
-    """Decide what every column of normal rows is.
-
-    Raises:
-        DataError: no column can be used.
-    """
-    columns = tuple(_learn(name, cells) for name, cells in table.items())
-    if not any(column.width for column in columns):
-        reasons = "; ".join(f"{column.name}: {column.reason}" for column in columns)
-        raise DataError(f"no column of the table can be learned from ({reasons}).")
-    return columns
 
 
 def encode(table: Mapping[str, Cells], columns: Sequence[Column], rows: int) -> Encoded:
@@ -141,61 +156,6 @@ def encode(table: Mapping[str, Cells], columns: Sequence[Column], rows: int) -> 
     )
 
 
-def _learn(name: str, cells: Cells) -> Column:
-    if name == NAMELESS:
-        return Column(name, "left out", "it has no name: a row number, as pandas writes it")
-    empty = missing(cells)
-    filled = cells[~empty]
-    gaps = bool(empty.any())
-    if not len(filled):
-        return Column(name, "left out", "every cell is missing")
-    values, wrong = numbers(filled)
-    if wrong.all() and cells.dtype.kind == "f":
-        return Column(name, "left out", "no cell is a finite number")
-    if wrong.mean() <= 1 - LEAST_SHARE or cells.dtype.kind == "f":  # never words of numbers
-        return _learn_number(name, values[~wrong], gaps)
-    _, undated = moments(filled)
-    if undated.mean() <= 1 - LEAST_SHARE:
-        return Column(name, "date", gaps=gaps)
-    return _learn_category(name, words(filled), gaps)
-
-
-def _learn_number(name: str, values: NDArray[np.float64], gaps: bool) -> Column:
-    return Column(
-        name,
-        "number",
-        fill=float(np.median(values)),
-        low=float(values.min()),
-        high=float(values.max()),
-        step=_level_width(values),
-        gaps=gaps,
-    )
-
-
-def _level_width(values: NDArray[np.float64]) -> float:
-    """The step of the grid that the values lie on, if they repeat enough to show one."""
-    levels = np.unique(values)
-    if len(levels) < 2 or len(levels) > len(values) / 2:
-        return 0.0
-    step = float(np.diff(levels).min())
-    places = (levels - levels[0]) / step
-    on_grid = np.abs(places - np.rint(places)).max() < 1e-6 * max(1.0, float(places.max()))
-    return step if on_grid and places.max() < 1e6 else 0.0
-
-
-def _learn_category(name: str, texts: NDArray[np.object_], gaps: bool) -> Column:
-    values, counts = np.unique(texts.astype(str), return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    values, counts = values[order], counts[order]
-    if len(values) > MOST_CATEGORIES and len(values) > len(texts) / 2:
-        reason = f"{len(values):,} different texts in {len(texts):,} rows"
-        return Column(name, "left out", reason)
-    known = tuple(values.tolist())
-    if len(known) > MOST_CATEGORIES:
-        known = (*known[: MOST_CATEGORIES - 1], OTHER)
-    return Column(name, "category", categories=known, gaps=gaps)
-
-
 def _encode(
     cells: Cells,
     column: Column,
@@ -221,9 +181,10 @@ def _encode_number(
     faults: dict[int, list[str]],
     notes: dict[int, list[str]],
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    values, wrong = numbers(cells)
+    values, wrong = numbers(cells, column.unit)
+    expected = f"a number in {column.unit}" if column.unit else "a finite number"
     for row in np.flatnonzero(wrong):
-        said = f"{column.name} is {cells[row]!s:.40}, not a finite number"
+        said = f"{column.name} is {cells[row]!s:.40}, not {expected}"
         faults.setdefault(int(row), []).append(said)
     outside = (values < column.low) | (values > column.high)
     for row in np.flatnonzero(outside):
@@ -236,15 +197,17 @@ def _encode_number(
 def _encode_date(
     cells: Cells, column: Column, faults: dict[int, list[str]]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    values, wrong = moments(cells)
+    values, wrong = moments(cells, column.form)
+    expected = f"a date like {described(column.form)}" if column.form else "an ISO date"
     for row in np.flatnonzero(wrong):
-        said = f"{column.name} is {cells[row]!s:.40}, not an ISO date"
+        said = f"{column.name} is {cells[row]!s:.40}, not {expected}"
         faults.setdefault(int(row), []).append(said)
     empty = np.isnat(values)
     ticks = np.where(empty, np.datetime64(0, "us"), values).astype(np.int64)
     day = 2 * np.pi * (ticks % DAY) / DAY
     week = 2 * np.pi * ((ticks - MONDAY) % WEEK // DAY) / 7
-    circles = np.column_stack([np.sin(day), np.cos(day), np.sin(week), np.cos(week)])
+    every = np.column_stack([np.sin(day), np.cos(day), np.sin(week), np.cos(week)])
+    circles = every[:, : len(column.parts)]
     return np.where(empty[:, None], 0.0, circles), empty & ~wrong
 
 

@@ -1,37 +1,63 @@
 """Opening: every kind of table, read piece by piece, columns by name.
 
 Whatever it comes from, a piece is a mapping from column name to cells; memory does not grow with
-the number of rows in a file. CSV needs nothing but Python; Parquet and frames need the extra
-'table'.
+the number of rows in a file. CSV needs nothing but Python; Parquet, Arrow and frames need the
+extra 'table', workbooks the extra 'excel'.
 """
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nice_anomaly.data.arrays import Arrays
-from nice_anomaly.data.tables import arrow, text
-from nice_anomaly.data.tables.arrow import Frame, frame_chunks, parquet_chunks
+from nice_anomaly.data.tables import arrow, workbook
+from nice_anomaly.data.tables.arrow import Frame, arrow_chunks, frame_chunks, parquet_chunks
 from nice_anomaly.data.tables.chunk import Chunk, array_chunks
-from nice_anomaly.data.tables.text import STDIN, text_chunks
+from nice_anomaly.data.tables.database import Query, query_chunks
+from nice_anomaly.data.tables.dialect import ANY, Dialect
+from nice_anomaly.data.tables.packed import STDIN, is_text_table
+from nice_anomaly.data.tables.signs import settled
+from nice_anomaly.data.tables.text import text_chunks
+from nice_anomaly.data.tables.workbook import workbook_chunks
+
+Table = Path | Arrays | Frame | Query
 
 
-def is_table_file(path: Path) -> bool:
-    """Whether the name says CSV or Parquet, or is the standard input."""
-    return path == STDIN or path.suffix.lower() in (*text.SUFFIXES, *arrow.SUFFIXES)
+def is_table_file(path: Path, *, named: bool = False) -> bool:
+    """Whether the name says a table, or is the standard input; ``named`` is a file given by name.
+
+    >>> is_table_file(Path("a.xlsx")), is_table_file(Path("readme.txt"))
+    (True, False)
+    """
+    if path == STDIN or is_text_table(path, named=named):
+        return True
+    older = workbook.OLDER if named else ()
+    return path.suffix.lower() in (*arrow.SUFFIXES, *arrow.IPC, *workbook.SUFFIXES, *older)
 
 
-def open_tables(parts: Sequence[Path | Arrays | Frame], rows: int) -> Iterator[Chunk]:
+def open_tables(parts: Sequence[Table], rows: int, dialect: Dialect = ANY) -> Iterator[Chunk]:
     """All rows of all files, arrays and frames in order, at most ``rows`` at a time.
 
     Raises:
-        DataError: a file is missing, empty, not what its name says, or has broken headings.
+        DataError: a file is missing, empty, not what its name says, or has broken headings; or a
+            number in it may be one thing or another.
     """
     for part in parts:
         if isinstance(part, Arrays):
             yield from array_chunks(part, rows)
-        elif isinstance(part, Frame):
-            yield from frame_chunks(part, rows)
-        elif part.suffix.lower() in arrow.SUFFIXES:
-            yield from parquet_chunks(part, rows)
         else:
-            yield from text_chunks(part, rows)
+            yield from settled(_chunks(part, rows, dialect), dialect)
+
+
+def _chunks(part: Path | Frame | Query, rows: int, dialect: Dialect) -> Iterator[Chunk]:
+    if isinstance(part, Frame):
+        return frame_chunks(part, rows)
+    if isinstance(part, Query):
+        return query_chunks(part, rows)
+    suffix = part.suffix.lower()
+    if suffix in arrow.SUFFIXES:
+        return parquet_chunks(part, rows)
+    if suffix in arrow.IPC:
+        return arrow_chunks(part, rows)
+    if suffix in (*workbook.SUFFIXES, *workbook.OLDER):
+        return workbook_chunks(part, rows, dialect)
+    return text_chunks(part, rows, dialect)

@@ -2,27 +2,24 @@
 
 import csv
 import io
-import logging
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import TextIO, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nice_anomaly.data.names import readable
 from nice_anomaly.data.tables.cells import Cells
 from nice_anomaly.data.tables.chunk import Chunk
-from nice_anomaly.data.tables.columns import NAMELESS
+from nice_anomaly.data.tables.dialect import ANY, Dialect, Written
+from nice_anomaly.data.tables.heading import headed
+from nice_anomaly.data.tables.packed import opened
+from nice_anomaly.data.tables.sheet import sheet_chunks
 from nice_anomaly.errors import DataError
 
-logger = logging.getLogger(__name__)
-
-STDIN = Path("-")
-SUFFIXES = (".csv", ".tsv")
 SEPARATORS = ",;\t|"
 PEEK = 1 << 16
 LONGEST_CELL = 10_000_000
@@ -36,13 +33,13 @@ BYTE_ORDER_MARKS = {  # UTF-32 first: its mark begins with that of UTF-16
 SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # what Excel understands
 
 
-def text_chunks(file: Path, rows: int) -> Iterator[Chunk]:
+def text_chunks(file: Path, rows: int, dialect: Dialect = ANY) -> Iterator[Chunk]:
     """The rows of a CSV file or of the standard input, at most ``rows`` at a time.
 
     Raises:
         DataError: missing, empty, binary, with broken headings, or with a quote left open.
     """
-    with _text(file) as stream:
+    with _text(file) as (stream, marked):
         reader, skipped = None, 0
         try:
             head = stream.read(PEEK)
@@ -52,10 +49,11 @@ def text_chunks(file: Path, rows: int) -> Iterator[Chunk]:
             if not head.strip():
                 raise DataError(f"{file} is empty: a table needs a line of column names and rows.")
             csv.field_size_limit(LONGEST_CELL)
-            separator = _separator(head) if asked is None else asked[1]
+            separator = dialect.separator or (asked[1] if asked else _separator(head))
             reader = csv.reader(_Rejoined(head, stream), delimiter=separator, strict=True)
-            names = _headings(next(line for line in reader if line), file)
-            yield from _chunks(reader, names, file, rows)
+            sheet = headed(reader, file)
+            written = Written(separator, "", marked)
+            yield from sheet_chunks(readable(file), sheet, rows, _texts, written)
         except UnicodeDecodeError as error:
             raise DataError(
                 f"{file} is not text in {error.encoding} (byte {error.object[error.start]:#04x} "
@@ -68,58 +66,11 @@ def text_chunks(file: Path, rows: int) -> Iterator[Chunk]:
             ) from error
 
 
-def _chunks(reader: Any, names: list[str], file: Path, rows: int) -> Iterator[Chunk]:
-    width, seen = len(names), 0
-    while lines := list(islice(reader, rows)):
-        # An empty line is no row, unless the table has one column: then it is an empty cell.
-        lines = [line or [""] for line in lines if line or width == 1]
-        faults = {
-            row: f"has {len(line)} cells, the heading has {width}"
-            for row, line in enumerate(lines)
-            if len(line) != width
-        }
-        for row in faults:
-            lines[row] = [""] * width
-        if not lines:
-            continue
-        cells = np.array(lines, dtype=object)
-        cells[cells == ""] = None
-        columns: dict[str, Cells] = {name: cells[:, i] for i, name in enumerate(names)}
-        yield Chunk(readable(file), seen, columns, len(lines), faults)
-        seen += len(lines)
-    if not seen:
-        raise DataError(f"{file} has column names but no rows.")
-
-
-def _headings(names: list[str], file: Path) -> list[str]:
-    names = [name.strip() for name in names]
-    for place, name in enumerate(names):
-        if not name and place == 0:
-            names[0] = NAMELESS  # the index column that pandas writes
-        elif not name:
-            raise DataError(f"{file}: column {place + 1} has no name. Give every column a name.")
-        elif names.index(name) != place:
-            raise DataError(
-                f"{file}: the column name '{name}' is there twice. Rename one: columns are found "
-                f"by name."
-            )
-    if all(_is_number(name) for name in names):
-        raise DataError(
-            f"{file}: the first line holds only numbers ({', '.join(names[:4])} …), but it has to "
-            f"hold the column names. Add a line of names."
-        )
-    if any(_is_number(name) for name in names):
-        shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
-        logger.info("note: %s: its first line is taken as column names: %s", file, shown)
-    return names
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _texts(values: NDArray[np.object_]) -> Cells:
+    """One column, nothing as None."""
+    cells = values.copy()
+    cells[cells == ""] = None
+    return cells
 
 
 def _separator(head: str) -> str:
@@ -136,14 +87,12 @@ def _separator(head: str) -> str:
 
 
 @contextmanager
-def _text(file: Path) -> Iterator[TextIO]:
-    try:
-        raw = sys.stdin.buffer if file == STDIN else file.open("rb", buffering=0)
-        with io.BufferedReader(cast(io.RawIOBase, raw), PEEK) as stream:
-            encoding = _encoding(stream.peek(PEEK), file)
-            yield io.TextIOWrapper(stream, encoding=encoding, newline="")
-    except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror}.") from error
+def _text(file: Path) -> Iterator[tuple[TextIO, bool]]:
+    """A file as text, and whether a byte order mark stood at its beginning."""
+    with opened(file) as raw, io.BufferedReader(cast(io.RawIOBase, raw), PEEK) as stream:
+        start = stream.peek(PEEK)
+        marked = any(map(start.startswith, BYTE_ORDER_MARKS))
+        yield io.TextIOWrapper(stream, encoding=_encoding(start, file), newline=""), marked
 
 
 def _encoding(start: bytes, file: Path) -> str:

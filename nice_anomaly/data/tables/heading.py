@@ -1,0 +1,177 @@
+"""Heading: where the column names of a sheet of cells are, and which lines are no rows.
+
+People put titles above a table, units below its names and totals at its end. What is left out is
+said; what may be a row is kept, with what is wrong with it.
+"""
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+from nice_anomaly.data.tables.cells import MISSING
+from nice_anomaly.data.tables.numerals import both, undressed
+from nice_anomaly.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+Line = Sequence[Any]
+NAMELESS = "(row)"  # how a first column without a heading is called
+LOOKED_AT = 20  # lines from which the shape of a sheet is seen
+TOTAL = re.compile(
+    r"(grand |sub)?totals?|sum|summe|gesamt(summe)?|zwischensumme|somme|total général|suma|"
+    r"mean|average|mittelwert|durchschnitt|moyenne",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Headed:
+    """A sheet with its column names; ``kept`` are the places of named columns in a line."""
+
+    names: list[str]
+    kept: list[int]
+    lines: Iterator[Line]
+
+    def cells(self, line: Line) -> tuple[list[Any], str]:
+        """The cells under the names, and what is wrong with the line, "" for nothing."""
+        width = self.kept[-1] + 1
+        stray = [place for place in range(width) if place not in self.kept]
+        beyond = [*range(width, len(line)), *(place for place in stray if place < len(line))]
+        if len(line) < width or any(filled(line[place]) for place in beyond):
+            fault = f"has {len(line)} cells, the heading has {width}"
+            return [None] * len(self.names), fault
+        return [line[place] for place in self.kept], ""
+
+
+def headed(lines: Iterator[Line], where: object) -> Headed:
+    """The column names of a sheet and the lines of its rows.
+
+    Raises:
+        DataError: no names, one that is there twice, or a column without one.
+    """
+    first = list(islice(lines, LOOKED_AT))
+    above = _above(first)
+    if above:
+        shown = " ".join(str(cell) for cell in first[0] if filled(cell))
+        _say(where, f"{above} line{'s' * (above > 1)} above the column names left out: '{shown}'")
+    first = first[above:]
+    if not first:
+        raise DataError(f"{where} is empty: a table needs a line of column names and rows.")
+    heading, rows = list(first[0]), first[1:]
+    names, kept = _names(heading, rows, where)
+    if rows and _is_units(rows[0], rows[1:], kept):
+        shown = ", ".join(str(cell) for cell in rows[0] if filled(cell))
+        _say(where, f"the line below the column names is taken for units and left out: {shown}")
+        rows = rows[1:]
+    return Headed(names, kept, chain(rows, lines))
+
+
+def filled(cell: Any) -> bool:
+    """Whether there is something in a cell.
+
+    >>> filled(" "), filled(None), filled(0)
+    (False, False, True)
+    """
+    return cell is not None and (not isinstance(cell, str) or bool(cell.strip()))
+
+
+def total_in(line: Line, earlier: Collection[Any] = ()) -> str:
+    """The word that makes a line one of totals; "" where there is none, or an earlier line has it.
+
+    >>> total_in(["Summe:", "12", "8"]), total_in(["bolt", "12", "8"])
+    ('Summe:', '')
+    """
+    for cell in line:
+        if (
+            isinstance(cell, str)
+            and TOTAL.fullmatch(cell.strip().rstrip(":"))
+            and cell not in earlier
+        ):
+            return cell.strip()
+    return ""
+
+
+def _above(lines: Sequence[Line]) -> int:
+    """How many lines stand above the names: they have few cells, and those below agree on many."""
+    widths = [
+        max((i + 1 for i, cell in enumerate(line) if filled(cell)), default=0) for line in lines
+    ]
+    usual, times = Counter(widths).most_common(1)[0] if widths else (0, 0)
+    if usual < 2 or times < max(3, len(lines) / 2):
+        return 0
+    filled_cells = [sum(map(filled, line)) for line in lines]
+    for above, (width, count) in enumerate(zip(widths, filled_cells, strict=True)):
+        if width >= usual or count > usual / 2:
+            return above
+    return 0
+
+
+def _names(heading: Line, rows: Sequence[Line], where: object) -> tuple[list[str], list[int]]:
+    names: list[str] = []
+    kept: list[int] = []
+    for place, cell in enumerate(heading):
+        name = " ".join(str(cell).split()) if filled(cell) else ""
+        if not name and not any(place < len(row) and filled(row[place]) for row in rows):
+            continue  # a separator too many at the end of each line
+        if not name and place == 0:
+            name = NAMELESS  # the index column that pandas writes
+        if not name:
+            raise DataError(
+                f"{where}: column {place + 1} has no name. Give every column a name of its own, in "
+                f"one line; merged cells name only the first."
+            )
+        if name in names:
+            raise DataError(
+                f"{where}: the column name '{name}' is there twice. Rename one: columns are found "
+                f"by name."
+            )
+        names.append(name)
+        kept.append(place)
+    if names and all(map(_is_number, names)):
+        raise DataError(
+            f"{where}: the first line holds only numbers ({', '.join(names[:4])} …), but it has to "
+            f"hold the column names. Add a line of names."
+        )
+    if any(map(_is_number, names)):
+        shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
+        _say(where, f"its first line is taken as column names: {shown}")
+    return names, kept
+
+
+def _is_units(line: Line, below: Sequence[Line], kept: Sequence[int]) -> bool:
+    """Whether a line has words where every line below has numbers, and no number at all."""
+    if len(below) < 3 or any(_is_numeric(cell) for cell in line):
+        return False
+    numeric = [
+        place
+        for place in kept
+        if all(place < len(row) and _is_numeric(row[place]) for row in below)
+    ]
+    named = [place for place in numeric if place < len(line) and _is_word(line[place])]
+    return len(named) >= max(1, len(numeric) / 2)
+
+
+def _is_word(cell: Any) -> bool:
+    return isinstance(cell, str) and filled(cell) and cell.strip().lower() not in MISSING
+
+
+def _is_numeric(cell: Any) -> bool:
+    if isinstance(cell, str):
+        return both(undressed(cell)[0]) != (None, None)
+    return isinstance(cell, int | float)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _say(where: object, what: str) -> None:
+    logger.info("note: %s: %s", where, what)

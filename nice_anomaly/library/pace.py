@@ -1,0 +1,49 @@
+"""Pace: how many samples a day a run meets, and what so many alarms a day are a rate of."""
+
+from nice_anomaly.data import BuiltIn, TableReading
+from nice_anomaly.errors import ConfigError
+from nice_anomaly.library.binding import Binding
+from nice_anomaly.thresholds import Budget, a_day
+
+DAY = 86_400  # seconds
+
+
+def budget_of(
+    run: Binding,
+    alarms: float | str | None,
+    per: float | str | None,
+    alpha: float | None,
+    time_column: str | None,
+) -> Budget | None:
+    """So many alarms a day, of ``per`` samples a day or as many as the training data had.
+
+    Raises:
+        ConfigError: no such amounts, a rate beside them, or nothing says how many samples a day
+            there are.
+        DataError: the training data, which say it, are gone.
+    """
+    if alarms is None:
+        if per is not None:
+            raise ConfigError("`per` says of how many samples `alarms` are: give both.")
+        return None
+    if alpha is not None:
+        raise ConfigError("`alarms` are a rate, and so is `alpha`: give one of them.")
+    wanted = a_day(alarms, "alarms")
+    samples = _samples_a_day(run, time_column) if per is None else a_day(per, "per")
+    return Budget(wanted, samples)
+
+
+def _samples_a_day(run: Binding, time_column: str | None) -> float:
+    """The normal samples in the training data over the days that they span."""
+    source = run.manifest.data.source
+    reading = None if isinstance(source, BuiltIn) else source.reading
+    column = None
+    if isinstance(reading, TableReading):
+        column = (reading if time_column is None else reading.timed_by(time_column)).times
+    if column is None or column.low == column.high:
+        raise ConfigError(
+            "how many samples a day there are is not known: say it with `per`, as in `per=400`, or "
+            "name a column of dates with `time_column`."
+        )
+    material = run.own_data().material
+    return (material.total - material.anomalies) / ((column.high - column.low) / DAY)
