@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +31,22 @@ TEXTS, NUMBERS = ("id", "group", "note"), ("score", "margin", "p_value")
 Columns = Mapping[str, Any]  # by name: lists, numpy or Arrow arrays of one length
 
 
+@dataclass(frozen=True)
+class Arrangement:
+    """How a file of rows is written: the signs and the byte order mark of a CSV, which rows, in
+    which order.
+
+    ``flagged_only`` leaves out what passed, not what could not be read. ``by_score`` keeps all rows
+    in memory, to write the least probable first.
+    """
+
+    separator: str = ","
+    decimal: str = "."
+    marked: bool = False
+    flagged_only: bool = False
+    by_score: bool = False
+
+
 class Rows(Protocol):
     """Something that rows can be added to."""
 
@@ -40,19 +57,20 @@ class Rows(Protocol):
         """Write the end."""
 
 
-class Chosen:
-    """Rows of which only the flagged and the unreadable are written, or the oddest first."""
+class Arranged:
+    """Rows that are chosen and ordered on their way into a file; ``count`` of them so far."""
 
-    def __init__(self, rows: Rows, *, flagged_only: bool, by_score: bool) -> None:
-        self._rows, self._flagged_only, self._by_score = rows, flagged_only, by_score
+    def __init__(self, rows: Rows, how: Arrangement) -> None:
+        self._rows, self._how, self.count = rows, how, 0
         self._kept: list[Columns] = []
 
     def add(self, columns: Columns) -> None:
         """Take in rows; with an order they are written at the end."""
-        if self._flagged_only:
+        if self._how.flagged_only:
             places = np.flatnonzero([flagged is not False for flagged in columns["flagged"]])
             columns = {name: _taken(values, places) for name, values in columns.items()}
-        if self._by_score:
+        self.count += len(columns["id"])
+        if self._how.by_score:
             self._kept.append(columns)
         else:
             self._rows.add(columns)
@@ -70,20 +88,12 @@ class Chosen:
         self._rows.close()
 
 
-@contextmanager
-def open_rows(
-    path: Path,
-    *,
-    separator: str = ",",
-    decimal: str = ".",
-    marked: bool = False,
-    flagged_only: bool = False,
-    by_score: bool = False,
-) -> Iterator[Rows]:
-    """A file of rows by the suffix of its name; it appears whole at the end of the block.
+AS_THEY_COME = Arrangement()
 
-    ``separator``, ``decimal`` and a byte order mark are for CSV. ``flagged_only`` leaves out what
-    passed; ``by_score`` keeps all rows in memory to write the least probable first.
+
+@contextmanager
+def open_rows(path: Path, how: Arrangement = AS_THEY_COME) -> Iterator[Arranged]:
+    """A file of rows by the suffix of its name; it appears whole at the end of the block.
 
     Raises:
         ConfigError: another suffix, or a format whose library is not installed.
@@ -94,20 +104,20 @@ def open_rows(
         rows: Rows
         match path.suffix:
             case ".csv":
-                rows = _Csv(temporary, separator, decimal, "utf-8-sig" if marked else "utf-8")
+                rows = _Csv(temporary, how)
             case ".jsonl":
                 rows = _JsonLines(temporary)
             case ".parquet":
                 rows = _Parquet(temporary)
             case _:
                 rows = _Workbook(temporary)
-        chosen = Chosen(rows, flagged_only=flagged_only, by_score=by_score)
+        arranged = Arranged(rows, how)
         try:
-            yield chosen
+            yield arranged
         except BaseException:
             rows.close()
             raise
-        chosen.close()
+        arranged.close()
 
 
 def check(path: Path) -> None:
@@ -131,10 +141,11 @@ def check(path: Path) -> None:
 
 
 class _Csv:
-    def __init__(self, path: Path, separator: str, decimal: str, encoding: str) -> None:
+    def __init__(self, path: Path, how: Arrangement) -> None:
+        encoding = "utf-8-sig" if how.marked else "utf-8"
         self._stream: TextIO = path.open("w", encoding=encoding, newline="")
-        self._writer = csv.writer(self._stream, lineterminator="\n", delimiter=separator)
-        self._decimal, self._begun = decimal, False
+        self._writer = csv.writer(self._stream, lineterminator="\n", delimiter=how.separator)
+        self._decimal, self._begun = how.decimal, False
 
     def add(self, columns: Columns) -> None:
         """Append rows; a missing value is an empty cell, a truth is true or false."""

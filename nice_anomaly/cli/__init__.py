@@ -8,6 +8,7 @@ import sys
 import typer
 
 from nice_anomaly.cli import calibrate, compare, detect, info, plan, sample, stress, train
+from nice_anomaly.cli.options import grouped
 from nice_anomaly.errors import NiceAnomalyError
 
 TERMINATED = 143
@@ -29,7 +30,7 @@ for module, verb in (
     (sample, sample.sample),
 ):
     examples = "\n\n".join(["[dim]Examples[/dim]", *module.EXAMPLES])
-    app.command(epilog=examples)(verb)
+    app.command(epilog=examples)(grouped(verb))
 
 
 @app.callback(invoke_without_command=True)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from nice_anomaly.cli import options
 from nice_anomaly.cli.options import THRESHOLD, option
+from nice_anomaly.errors import ConfigError
 from nice_anomaly.vocabulary import RuleName, ScoreName, Tail
 
 RuleOption = Annotated[
@@ -50,18 +51,33 @@ ScoreOption = Annotated[
 Name = Annotated[
     str, option(THRESHOLD, "--name", metavar="NAME", help="Keep it beside others, as NAME.")
 ]
+Alarms = Annotated[
+    str | None,
+    option(THRESHOLD, "--alarms", metavar="N/TIME", help="A rate as false alarms: 5/day, 2/week."),
+]
+Per = Annotated[
+    str | None,
+    option(
+        THRESHOLD, "--per", metavar="N", help="Of so many samples a day. Default: as dates tell."
+    ),
+]
 EXAMPLES = (
     "nice-anomaly calibrate --alpha 0.01 --confidence 0.95",
-    "nice-anomaly calibrate --input this-week.csv --alpha 0.01 --name this-week",
+    "nice-anomaly calibrate this-week.csv --alarms 5/day --per 400",
 )
 
 
 def calibrate(
-    inputs: options.Input = None,
+    source: options.Source,
+    written: options.Written,
+    machine: options.Machine,
+    time_column: options.TimeColumn = None,
     skip_unreadable: options.Skip = False,
     rule: RuleOption = None,
     alpha: Alpha = None,
     confidence: Confidence = None,
+    alarms: Alarms = None,
+    per: Per = None,
     k: K = None,
     threshold: Threshold = None,
     ceiling: Ceiling = None,
@@ -71,12 +87,10 @@ def calibrate(
     name: Name = "default",
     run: options.Run = None,
     as_json: options.Json = False,
-    data_root: options.DataRoot = options.DATA_ROOT,
-    device: options.Device = "auto",
 ) -> None:
     """Set the threshold from scores of normal data that training has not seen.
 
-    Those are the part that training held out, or with --input fresh normals.
+    Those are the part that training held out, or fresh normals if some are given.
 
     The threshold is mean - 3σ; with --alpha 0.01 at most 1 % false alarms are certified.
     """
@@ -86,26 +100,40 @@ def calibrate(
     from nice_anomaly.settings import CalibrateSettings
     from nice_anomaly.thresholds import choose, tail_of
 
-    numbers = {
+    if source.dataset:
+        raise ConfigError(
+            "a built-in set has its held-out part in the run already: leave --dataset away, or "
+            "give fresh normals as files."
+        )
+    numbers: dict[str, float | None] = {
         "k": k,
         "alpha": alpha,
         "confidence": confidence,
         "threshold": threshold,
         "ceiling": ceiling,
     }
-    tail_of(choose(rule, numbers, CalibrateSettings()), tail, "low")  # before the run is read
-    samples = recognise(inputs) if inputs else None
-    loaded = load_run(runs.locate(run, samples), device=device, data_root=data_root)
+    if alarms is None:
+        tail_of(choose(rule, numbers, CalibrateSettings()), tail, "low")  # before the run is read
+    samples = recognise(source.files) if source.files else None
+    loaded = load_run(runs.locate(run, samples), device=machine.device, data_root=machine.data_root)
     calibration = loaded.calibrate(
         samples,
         rule=rule,
+        alarms=alarms,
+        per=per,
         tail=tail,
         score=score,
         group_column=group_column,
         name=name,
         skip_unreadable=skip_unreadable,
         say=render.say,
-        **numbers,
+        k=k,
+        alpha=alpha,
+        confidence=confidence,
+        threshold=threshold,
+        ceiling=ceiling,
+        time_column=time_column,
+        **written.words,
     )
     model = loaded.trained.model
     if as_json:
@@ -114,7 +142,7 @@ def calibrate(
         render.show_json({**calibrations.record(calibration), **record, **quantity})
         return
     own = loaded.manifest.data.reading is not None
-    follow = f"nice-anomaly detect --{'input PATH' if own else 'dataset NAME'}"
+    follow = f"nice-anomaly detect {'PATH' if own else '--dataset NAME'}"
     follow += f" --run {shlex.quote(str(run))}" if run else ""
     follow += f" --calibration {name}" if name != "default" else ""
     calibrations.show(calibration, model, f"calibrated: {loaded.name}", follow)

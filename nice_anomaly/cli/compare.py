@@ -1,10 +1,11 @@
 """``nice-anomaly compare``: is the model worth it?"""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from nice_anomaly.cli import options
-from nice_anomaly.cli.options import INPUT, MACHINE, RUN, option
+from nice_anomaly.cli.options import MACHINE, RUN, option
 from nice_anomaly.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -12,10 +13,6 @@ if TYPE_CHECKING:
 
     from nice_anomaly.evaluation.compare import Contest
 
-Anomalies = Annotated[
-    str | None,
-    option(INPUT, "--dataset", metavar="NAME", help="A built-in set of anomalies."),
-]
 Beside = Annotated[
     list[Path] | None,
     option(RUN, "--with", metavar="DIR", help="Another run on the same data; repeatable."),
@@ -23,48 +20,48 @@ Beside = Annotated[
 Seed = Annotated[int, option(MACHINE, "--seed", min=0, help="Of baselines and bootstrap.")]
 EXAMPLES = (
     "nice-anomaly compare --dataset kmnist --with runs/vae",
-    "nice-anomaly compare -i new.csv --label-column state --anomaly-value bad",
+    "nice-anomaly compare new.csv --label-column state --anomaly-value bad",
 )
 
 
 def compare(
-    inputs: options.Input = None,
-    dataset: Anomalies = None,
-    label_column: options.LabelColumn = None,
-    anomaly_values: options.AnomalyValue = None,
+    source: options.Source,
+    written: options.Written,
+    labels: options.Labels,
+    machine: options.Machine,
     skip_unreadable: options.Skip = False,
     calibration: options.Calibration = "default",
     seed: Seed = 0,
     run: options.Run = None,
     beside: Beside = None,
     as_json: options.Json = False,
-    data_root: options.DataRoot = options.DATA_ROOT,
-    device: options.Device = "auto",
 ) -> None:
     """Compare with simple methods, given examples of anomalies.
 
-    Anomalies are a built-in set, or in --input what a label calls so, or without a label all of
-    it. They are ranked against the labelled normals, else against held-out ones.
+    Anomalies are a built-in set, or in your own data what a label calls so, or without a label
+    all of it. They are ranked against the labelled normals, else against held-out ones.
     """
-    if (dataset is None) == (not inputs):
-        raise ConfigError("give anomalies to compare on: --input PATH or --dataset NAME.")
+    if (source.dataset is None) == (not source.files):
+        raise ConfigError("give anomalies to compare on: files of your own, or --dataset NAME.")
     from nice_anomaly.cli import render, runs
     from nice_anomaly.cli.calibrations import score_of
     from nice_anomaly.data import builtin, recognise
     from nice_anomaly.evaluation.compare import MOST_COMPARED as MOST
     from nice_anomaly.library import load_run
 
-    samples = recognise(inputs) if dataset is None else builtin(dataset)
-    loaded = load_run(runs.locate(run, samples), device=device, data_root=data_root)
+    samples = builtin(source.dataset) if source.dataset else recognise(source.files)
+    load = partial(load_run, device=machine.device, data_root=machine.data_root)
+    loaded = load(runs.locate(run, samples))
     against = loaded.calibration(calibration)
-    others = [load_run(path, device=device, data_root=data_root) for path in beside or ()]
+    others = [load(path) for path in beside or ()]
     on = loaded.opponents(
         samples,
         calibration=calibration,
-        label_column=label_column,
-        anomaly_values=anomaly_values or (),
+        label_column=labels.label_column,
+        anomaly_values=labels.anomaly_values or (),
         skip_unreadable=skip_unreadable,
         say=render.say,
+        **written.words,
     )
     if on.unreadable:
         render.say(f"left out: {on.unreadable:,} unreadable")

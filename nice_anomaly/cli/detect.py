@@ -1,8 +1,9 @@
 """``nice-anomaly detect``: flag what is improbable."""
 
 from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,7 +13,10 @@ from nice_anomaly.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from nice_anomaly.data import Inputs
+    from nice_anomaly.evaluation.verdicts import Verdicts
+    from nice_anomaly.output import Arrangement
 
+Order = Literal["score"]
 ANOMALIES_FOUND = 10
 LEAST = 10  # of the least probable samples are shown of one's own data
 
@@ -23,8 +27,18 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="One row a sample: .csv, .jsonl or .parquet.",
+        help="One row a sample: .csv, .jsonl, .parquet or .xlsx.",
     ),
+]
+Keep = Annotated[
+    bool, option(OUTPUT, "--keep-columns", help="With every column of the input beside ours.")
+]
+FlaggedOnly = Annotated[
+    bool, option(OUTPUT, "--flagged-only", help="Leave out of the file what passed.")
+]
+Sort = Annotated[
+    Order | None,
+    option(OUTPUT, "--sort", metavar="score", help="The least probable first, not input order."),
 ]
 Top = Annotated[
     int | None,
@@ -46,35 +60,32 @@ By = Annotated[
     option(THRESHOLD, "--by", help="With --fdr: valid under any dependence; finds less."),
 ]
 EXAMPLES = (
-    "nice-anomaly detect --input new.csv --output found.csv",
+    "nice-anomaly detect new.csv --output found.csv --keep-columns",
     "nice-anomaly detect --dataset kmnist --calibration strict --json",
 )
 
 
 def detect(
-    inputs: options.Input = None,
-    dataset: options.Set = None,
-    id_column: options.IdColumn = None,
-    label_column: options.LabelColumn = None,
-    anomaly_values: options.AnomalyValue = None,
+    source: options.Source,
+    written: options.Written,
+    labels: options.Labels,
+    machine: options.Machine,
+    time_column: options.TimeColumn = None,
     skip_unreadable: options.Skip = False,
     calibration: options.Calibration = "default",
     fdr: Fdr = None,
     by: By = False,
     output: Output = None,
+    keep_columns: Keep = False,
+    flagged_only: FlaggedOnly = False,
+    sort: Sort = None,
     top: Top = None,
     fail_on_anomaly: Fail = False,
     run: options.Run = None,
     as_json: options.Json = False,
-    data_root: options.DataRoot = options.DATA_ROOT,
-    device: options.Device = "auto",
 ) -> None:
     """Score samples and flag those below the threshold."""
-    if (dataset is None) == (not inputs):
-        raise ConfigError(
-            "give what to look at: --input PATH for your own data, or --dataset NAME for a "
-            "built-in set; one of the two."
-        )
+    _check(source, output, arranged=keep_columns or flagged_only or sort is not None)
     if by and fdr is None:
         raise ConfigError("--by chooses the method for --fdr: give --fdr too.")
     from nice_anomaly import output as rows
@@ -86,32 +97,35 @@ def detect(
 
     if fdr is not None:
         Discoveries(fdr)  # wrong numbers, files and names are said before the run is read
-    if output is not None:
-        rows.check(output)
-    samples = builtin(dataset) if dataset is not None else recognise(inputs)
+    samples = builtin(source.dataset) if source.dataset else recognise(source.files)
+    own = isinstance(samples, Inputs)
     if output is not None and isinstance(samples, Inputs):
         _spare(samples, output)
-    loaded = load_run(runs.locate(run, samples), device=device, data_root=data_root)
-    summary = Summary((LEAST if inputs else 0) if top is None else top)
+    loaded = load_run(runs.locate(run, samples), device=machine.device, data_root=machine.data_root)
+    summary = Summary((LEAST if own else 0) if top is None else top)
     with render.progress_bar("scoring", None, "samples") as bar:
         stream = loaded.stream(
             samples,
             calibration=calibration,
             fdr=fdr,
             by=by,
-            id_column=id_column,
-            label_column=label_column,
-            anomaly_values=anomaly_values or (),
             say=render.say,
             watch=bar.advance,
+            id_column=labels.id_column,
+            label_column=labels.label_column,
+            anomaly_values=labels.anomaly_values or (),
+            time_column=time_column,
+            **written.words,
         )
-        with rows.open_rows(output) if output else nullcontext() as file:
-            for verdicts in stream.verdicts:
+        first = next(stream.verdicts, None)
+        how = _arrangement(first, flagged_only=flagged_only, by_score=sort is not None)
+        with rows.open_rows(output, how) if output else nullcontext() as file:
+            for verdicts in chain([first] if first else [], stream.verdicts):
                 summary.add(verdicts)
                 if file is not None:
-                    file.add(verdicts.columns(noted=bool(inputs)))
-    if output is not None:
-        render.say(f"wrote {summary.n + summary.unreadable:,} rows to {output}")
+                    file.add(verdicts.columns(noted=own, kept=keep_columns))
+    if file is not None:
+        render.say(f"wrote {file.count:,} rows to {output}")
     found = summary.record(
         stream.calibration,
         stream.rule,
@@ -119,7 +133,7 @@ def detect(
         run=loaded.name,
         normal=stream.normal,
     )
-    for note in unmatched(found, label_column, anomaly_values or ()):
+    for note in unmatched(found, labels.label_column, labels.anomaly_values or ()):
         render.say(note)
     if as_json:
         quantity = calibrations.score_of(stream.calibration, loaded.trained.model)
@@ -127,6 +141,35 @@ def detect(
     else:
         detections.show(found, stream.calibration, summary)
     _leave(found, skip_unreadable=skip_unreadable, fail_on_anomaly=fail_on_anomaly)
+
+
+def _check(source: options.Source, output: Path | None, *, arranged: bool) -> None:
+    """Say what cannot be before anything is read."""
+    from nice_anomaly.output import check
+
+    if (source.dataset is None) == (not source.files):
+        raise ConfigError(
+            "give what to look at: files or folders of your own, or --dataset NAME for a built-in "
+            "set; one of the two."
+        )
+    if output is not None:
+        check(output)
+    elif arranged:
+        raise ConfigError(
+            "--keep-columns, --flagged-only and --sort say what is in the file: name it with "
+            "--output."
+        )
+
+
+def _arrangement(first: "Verdicts | None", *, flagged_only: bool, by_score: bool) -> "Arrangement":
+    """As the input is written, if it is text, so that what reads one reads the other."""
+    from nice_anomaly.output import Arrangement
+
+    if first is None or not first.batch.written.separator:
+        return Arrangement(flagged_only=flagged_only, by_score=by_score)
+    written = first.batch.written
+    signs = written.separator, written.decimal or ".", written.marked
+    return Arrangement(*signs, flagged_only, by_score)
 
 
 def _spare(inputs: "Inputs", output: Path) -> None:

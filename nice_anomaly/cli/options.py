@@ -1,11 +1,19 @@
-"""Options that several verbs share: one name, one help text, one meaning, one panel."""
+"""Options that several verbs share: one name, one help text, one meaning, one panel.
 
+Those that belong together are fields of a dataclass; a verb that has a parameter of its type has
+all of them, see ``grouped``.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict, get_type_hints
 
 import typer
 
-INPUT, THRESHOLD, OUTPUT, RUN, MACHINE = "Input", "Threshold", "Output", "Run", "Machine"
+INPUT, TABLE, LABELS = "Input", "Tables", "Labels"
+THRESHOLD, OUTPUT, RUN, MACHINE = "Threshold", "Output", "Run", "Machine"
 DATA_ROOT = Path("data")
 
 
@@ -14,50 +22,57 @@ def option(panel: str, *names: str, **settings: Any) -> Any:
     return typer.Option(*names, rich_help_panel=panel, **settings)
 
 
+def grouped(verb: Callable[..., None]) -> Callable[..., None]:
+    """The verb as typer takes it: a parameter that is a dataclass becomes one for each field."""
+    own = inspect.signature(verb, eval_str=True).parameters
+    groups: dict[str, Any] = {
+        name: one.annotation for name, one in own.items() if is_dataclass(one.annotation)
+    }
+    flat: dict[str, inspect.Parameter] = {}
+    for name, parameter in own.items():
+        for one in _of_group(groups[name]) if name in groups else [parameter]:
+            flat[one.name] = one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+
+    def command(**given: Any) -> None:
+        parts = {
+            name: group(**{field.name: given.pop(field.name) for field in fields(group)})
+            for name, group in groups.items()
+        }
+        if any(isinstance(part, Machine) and part.quiet for part in parts.values()):
+            from nice_anomaly.cli.render import hush
+
+            hush()
+        verb(**given, **parts)
+
+    command.__name__, command.__doc__ = verb.__name__, verb.__doc__
+    command.__signature__ = inspect.Signature(list(flat.values()))  # type: ignore[attr-defined]
+    command.__annotations__ = {name: one.annotation for name, one in flat.items()}
+    return command
+
+
+def _of_group(group: type[Any]) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None if field.default is MISSING else field.default,
+            annotation=hints[field.name],
+        )
+        for field in fields(group)
+    ]
+
+
 Run = Annotated[
     Path | None,
     option(RUN, "--run", metavar="DIR", help="The run folder. Default: the one trained last here."),
 ]
-DataRoot = Annotated[
-    Path,
-    option(
-        MACHINE,
-        "--data-root",
-        metavar="DIR",
-        envvar="NICE_ANOMALY_DATA",
-        help="Where the built-in data sets are, or are downloaded to.",
-    ),
-]
-Device = Annotated[str, option(MACHINE, "--device", help="auto, cpu or cuda.")]
 Json = Annotated[
     bool, option(OUTPUT, "--json", help="Print one JSON object and nothing else on stdout.")
 ]
-Input = Annotated[
-    list[str] | None,
-    option(
-        INPUT,
-        "--input",
-        "-i",
-        metavar="PATH",
-        help="A file, folder or quoted pattern: images, CSV, Parquet, .npy; repeatable.",
-    ),
-]
-Set = Annotated[
-    str | None,
-    option(INPUT, "--dataset", metavar="NAME", help="A built-in set; its test part is read."),
-]
-IdColumn = Annotated[
-    str | None, option(INPUT, "--id-column", metavar="NAME", help="The column that names a row.")
-]
-LabelColumn = Annotated[
-    str | None,
-    option(INPUT, "--label-column", metavar="NAME", help="The column that tells anomalies."),
-]
-AnomalyValue = Annotated[
-    list[str] | None,
-    option(
-        INPUT, "--anomaly-value", metavar="V", help="What the label of an anomaly is; repeatable."
-    ),
+Skip = Annotated[
+    bool,
+    option(INPUT, "--skip-unreadable", help="Go on without what cannot be read, and count it."),
 ]
 GroupColumn = Annotated[
     str | None,
@@ -72,7 +87,114 @@ Calibration = Annotated[
     str,
     option(THRESHOLD, "--calibration", metavar="NAME", help="The one that calibrate --name kept."),
 ]
-Skip = Annotated[
-    bool,
-    option(INPUT, "--skip-unreadable", help="Go on without what cannot be read, and count it."),
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a verb looks at: files by their paths, or a built-in set."""
+
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PATH]...",
+            help="Files, folders, patterns: images or tables.",
+            show_default=False,
+        ),
+    ] = None
+    inputs: Annotated[
+        list[str] | None,
+        option(INPUT, "--input", "-i", metavar="PATH", help="The same as PATH; repeatable."),
+    ] = None
+    dataset: Annotated[
+        str | None,
+        option(INPUT, "--dataset", metavar="NAME", help="A built-in set, like mnist or kmnist."),
+    ] = None
+
+    @property
+    def files(self) -> list[str]:
+        """All paths that were given, in order."""
+        return [*(self.paths or ()), *(self.inputs or ())]
+
+
+class Dressed(TypedDict):
+    """How tables are written, as arguments of the library."""
+
+    separator: str
+    decimal: str
+    sheet: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """How tables are written, where a file does not show it."""
+
+    separator: Annotated[
+        str, option(TABLE, "--separator", metavar="SIGN", help="What parts the cells: ';' or tab.")
+    ] = ""
+    decimal: Annotated[
+        str, option(TABLE, "--decimal", metavar="SIGN", help="The decimal sign: ',' or '.'.")
+    ] = ""
+    sheet: Annotated[
+        str, option(TABLE, "--sheet", metavar="NAME", help="Of a workbook with several.")
+    ] = ""
+
+    @property
+    def words(self) -> Dressed:
+        """The same as arguments of the library."""
+        return {"separator": self.separator, "decimal": self.decimal, "sheet": self.sheet}
+
+
+TimeColumn = Annotated[
+    str | None,
+    option(
+        TABLE,
+        "--time-column",
+        metavar="NAME",
+        help="When a row was: for alarms a day. Default: the only one of dates.",
+    ),
 ]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Which columns name the rows and tell anomalies."""
+
+    id_column: Annotated[
+        str | None,
+        option(TABLE, "--id-column", metavar="NAME", help="The column that names a row."),
+    ] = None
+    label_column: Annotated[
+        str | None,
+        option(LABELS, "--label-column", metavar="NAME", help="The column that tells anomalies."),
+    ] = None
+    anomaly_values: Annotated[
+        list[str] | None,
+        option(
+            LABELS,
+            "--anomaly-value",
+            metavar="VALUE",
+            help="What the label of an anomaly is; repeatable.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where the work is done, and how much is said of it."""
+
+    data_root: Annotated[
+        Path,
+        option(
+            MACHINE,
+            "--data-root",
+            metavar="DIR",
+            envvar="NICE_ANOMALY_DATA",
+            help="Where the built-in data sets are, or are downloaded to.",
+        ),
+    ] = DATA_ROOT
+    device: Annotated[
+        str, option(MACHINE, "--device", metavar="NAME", help="auto, cpu or cuda.")
+    ] = "auto"
+    quiet: Annotated[
+        bool, option(MACHINE, "--quiet", "-q", help="Say nothing but results and errors.")
+    ] = False

@@ -1,6 +1,7 @@
 """Everything a person sees: tables, progress and errors. The only user of rich."""
 
 import json
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,7 +31,14 @@ talk = Console(stderr=True, highlight=False, emoji=False)
 
 def show_error(error: Exception) -> None:
     """A sentence of the library on stderr, wrapped only where it has line breaks of its own."""
+    talk.quiet = False
     talk.print(f"[bold red]error:[/] {escape(as_typed(str(error)))}", soft_wrap=True)
+
+
+def hush() -> None:
+    """From now on nothing but results and errors."""
+    talk.quiet = True
+    logging.getLogger("nice_anomaly").setLevel(logging.WARNING)
 
 
 def say(text: str) -> None:

@@ -26,14 +26,13 @@ EXAMPLES = ("nice-anomaly stress", "nice-anomaly stress --floor 0.8 --json")
 
 
 def stress(
+    machine: options.Machine,
     n: Most = 1_000,
     calibration: options.Calibration = "default",
     floor: Floor = None,
     seed: Seed = 0,
     run: options.Run = None,
     as_json: options.Json = False,
-    data_root: options.DataRoot = options.DATA_ROOT,
-    device: options.Device = "auto",
 ) -> None:
     """Test a calibrated run on held-out normals that are made odd; needs no anomalies.
 
@@ -45,7 +44,7 @@ def stress(
     from nice_anomaly.library import load_run
     from nice_anomaly.words import percent
 
-    loaded = load_run(runs.locate(run), device=device, data_root=data_root)
+    loaded = load_run(runs.locate(run), device=machine.device, data_root=machine.data_root)
     against = loaded.calibration(calibration)
     trials: list[Trial] = []
     with render.progress_bar("stress", None, "trials") as bar:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nice_anomaly.cli import options
-from nice_anomaly.cli.options import INPUT, MACHINE, RUN, option
+from nice_anomaly.cli.options import INPUT, MACHINE, RUN, TABLE, option
 from nice_anomaly.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,26 +39,31 @@ Colour = Annotated[
     str,
     option(INPUT, "--colour", metavar="auto|grey|rgb", help="Of images. auto: as they are."),
 ]
+Dates = Annotated[
+    str,
+    option(TABLE, "--dates", metavar="dmy|mdy", help="Day or month first, where it is not clear."),
+]
 Ignored = Annotated[
     list[str] | None,
-    option(INPUT, "--ignore", metavar="NAME", help="A column to leave out; repeatable."),
+    option(TABLE, "--ignore", metavar="NAME", help="A column to leave out; repeatable."),
 ]
 Overwrite = Annotated[bool, option(RUN, "--overwrite", help="Replace the run there.")]
 Resume = Annotated[bool, option(RUN, "--resume", help="Go on with an interrupted training.")]
 EXAMPLES = (
-    "nice-anomaly train --input normal-rows.csv --id-column part",
+    "nice-anomaly train normal-rows.csv --id-column part",
     "nice-anomaly train --config mnist-large --seed 7 --run runs/large",
 )
 
 
 def train(
-    inputs: options.Input = None,
+    source: options.Source,
+    written: options.Written,
+    labels: options.Labels,
+    machine: options.Machine,
     size: Size = None,
     colour: Colour = "auto",
-    id_column: options.IdColumn = None,
-    label_column: options.LabelColumn = None,
-    anomaly_values: options.AnomalyValue = None,
     ignored: Ignored = None,
+    dates: Dates = "",
     skip_unreadable: options.Skip = False,
     config: Config = None,
     overrides: Overrides = None,
@@ -67,30 +72,36 @@ def train(
     resume: Resume = False,
     as_json: options.Json = False,
     seed: Seed = None,
-    data_root: options.DataRoot = options.DATA_ROOT,
-    device: options.Device = "auto",
 ) -> None:
-    """Learn the density of normal data and keep it in a run folder."""
+    """Learn the density of normal data and keep it in a run folder.
+
+    The data are the files and folders given, or a built-in set; MNIST where nothing is.
+    """
     measures = _size(size)
     from nice_anomaly.cli import live, render, runs
-    from nice_anomaly.data import Wishes, recognise
+    from nice_anomaly.data import Dialect, Inputs, Wishes, builtin, recognise
     from nice_anomaly.files import probe
     from nice_anomaly.learning import interrupted
-    from nice_anomaly.library.learn import CONFIGS, begin, refuse_beside_resume, settings_for
+    from nice_anomaly.library.learn import begin, refuse_beside_resume, settings_for, usual_config
 
+    files, device, data_root = source.files, machine.device, machine.data_root
+    if files and source.dataset:
+        raise ConfigError("give your own data or --dataset NAME, one of the two.")
     if resume:
-        refuse_beside_resume(inputs, config, overrides or (), seed, overwrite=overwrite)
+        given = files or source.dataset
+        refuse_beside_resume(given or None, config, overrides or (), seed, overwrite=overwrite)
         path = runs.locate(run)
         job, checkpoint = interrupted(path, data_root, device)
     else:
-        found = recognise(inputs) if inputs else None
+        found = recognise(files) if files else builtin(source.dataset) if source.dataset else None
         settings = settings_for(found, config, overrides or (), seed)
-        usual = config or (CONFIGS[found.kind] if found else "mnist")
-        path = runs.place_for(run, inputs, usual, overwrite=overwrite)
-        said = measures, colour, id_column, label_column
-        wishes = Wishes(*said, tuple(anomaly_values or ()), tuple(ignored or ()), skip_unreadable)
+        path = runs.place_for(run, files, config or usual_config(found), overwrite=overwrite)
+        dialect = Dialect(**written.words, dates=dates)
+        values, out = tuple(labels.anomaly_values or ()), tuple(ignored or ())
+        said = measures, colour, labels.id_column, labels.label_column, values, out
+        wishes = Wishes(*said, skip_unreadable=skip_unreadable, dialect=dialect)
         checkpoint = None
-        if found is not None:
+        if isinstance(found, Inputs):
             live.introduce(found)
         with render.progress_bar("reading", None, "samples") as bar:
             job = begin(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nice_anomaly.config import available, load
-from nice_anomaly.data import BuiltIn, Inputs, Watch, Wishes, set_or_inputs, unwatched
+from nice_anomaly.data import BuiltIn, Dialect, Inputs, Watch, Wishes, set_or_inputs, unwatched
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.learning import (
     Job,
@@ -39,6 +39,10 @@ def learn(
     anomaly_values: Sequence[str] = (),
     ignored: Sequence[str] = (),
     skip_unreadable: bool = False,
+    separator: str = "",
+    decimal: str = "",
+    dates: str = "",
+    sheet: str = "",
     run: Path | str | None = None,
     overwrite: bool = False,
     resume: bool = False,
@@ -54,7 +58,9 @@ def learn(
     ``overrides`` are single settings like ``train.epochs=5``. ``size`` (height, width) and
     ``colour`` are those of images; ``id_column`` names rows, ``label_column`` and
     ``anomaly_values`` tell anomalies, which are left out, and ``ignored`` columns are not learned
-    from. ``run`` is a folder to keep it in; ``resume`` goes on there. ``listen`` hears each step.
+    from. ``separator``, ``decimal``, ``dates`` (dmy or mdy) and ``sheet`` say how tables are
+    written, where a file does not show it. ``run`` is a folder to keep it in; ``resume`` goes on
+    there. ``listen`` hears each step.
 
     Raises:
         ConfigError: settings or options that cannot be, or a folder that holds a run.
@@ -76,8 +82,9 @@ def learn(
         job, checkpoint = interrupted(path, root, device)
     else:
         refuse_taken(path, overwrite=overwrite)
-        said = size, colour, id_column, label_column
-        wishes = Wishes(*said, several(anomaly_values), several(ignored), skip_unreadable)
+        said = size, colour, id_column, label_column, several(anomaly_values), several(ignored)
+        dialect = Dialect(separator, decimal, dates, sheet)
+        wishes = Wishes(*said, skip_unreadable=skip_unreadable, dialect=dialect)
         found = _recognised(inputs, config)
         memory = found if isinstance(found, Inputs) and found.in_memory else None
         settings = settings_for(found, config, overrides, seed)
@@ -119,8 +126,9 @@ def begin(
         return prepare(settings, root, device, inputs=inputs, wishes=wishes, watch=watch)
     if wishes != Wishes():
         raise ConfigError(
-            "`size`, `colour`, `id_column`, `label_column`, `anomaly_values`, `ignored` and "
-            "`skip_unreadable` say how your own samples are read: give `inputs` too."
+            "`size`, `colour`, `id_column`, `label_column`, `anomaly_values`, `ignored`, "
+            "`skip_unreadable`, `separator`, `decimal`, `dates` and `sheet` say how your own "
+            "samples are read: give `inputs` too."
         )
     return prepare(settings, root, device)
 
@@ -137,12 +145,18 @@ def settings_for(
         ConfigError: no such configuration, or a setting that cannot be.
     """
     extra = [*several(overrides), *([] if seed is None else [f"seed={seed}"])]
+    if isinstance(inputs, BuiltIn):
+        extra.append(f"data.normal={inputs.name}")
+    return load(config or usual_config(inputs), extra)
+
+
+def usual_config(inputs: Inputs | BuiltIn | None) -> str:
+    """The configuration for what shall be learned, where none is named."""
     if isinstance(inputs, Inputs):
-        return load(config or CONFIGS[inputs.kind], extra)
+        return CONFIGS[inputs.kind]
     if inputs is None:
-        return load(config or "mnist", extra)
-    usual = inputs.name if inputs.name in available() else "images"
-    return load(config or usual, [*extra, f"data.normal={inputs.name}"])
+        return "mnist"
+    return inputs.name if inputs.name in available() else "images"
 
 
 def refuse_beside_resume(
