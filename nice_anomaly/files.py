@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nice_anomaly.errors import ArtifactError
+from nice_anomaly.errors import ArtifactError, ConfigError
 
 
 @contextmanager
@@ -32,6 +32,20 @@ def replacing(path: Path) -> Iterator[Path]:
             f"cannot write {path}: {error.strerror}. What was there before is unchanged. Free "
             f"space, or name a place that can be written."
         ) from error
+
+
+def refuse_absent_folder(path: Path) -> None:
+    """Refuse a file to be written whose folder is not there: it may be misspelt.
+
+    Raises:
+        ConfigError: there is no such folder.
+    """
+    if not path.parent.is_dir():
+        if path.parent.exists():
+            raise ConfigError(f"`output` {path}: {path.parent} is no folder.")
+        raise ConfigError(
+            f"`output` {path}: the folder {path.parent}/ does not exist: create it first."
+        )
 
 
 def write(path: Path, content: bytes) -> None:

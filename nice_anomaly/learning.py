@@ -20,8 +20,10 @@ from nice_anomaly.data import (
     TableReading,
     Watch,
     Wishes,
+    absent_values,
     builtin_material,
     learn,
+    truth_of,
     unwatched,
 )
 from nice_anomaly.density import Density
@@ -255,12 +257,9 @@ def remarks(job: Job, known: Collection[str | None] = ()) -> Iterator[str]:
     material, reading = job.material, job.material.reading
     if not isinstance(reading, TableReading):
         return
-    if reading.label_column is not None and not material.anomalies:
-        values = ", ".join(reading.anomaly_values)
-        yield (
-            f"note: no row has {values} in the column {reading.label_column}: everything is "
-            f"learned as normal. Its values: {', '.join(material.labels[:8])}"
-        )
+    counts = truth_of(material.labels, reading.anomaly_values).counts
+    for absent in absent_values(reading.label_column, counts, "everything is learned as normal"):
+        yield f"note: {absent}. Its values: {', '.join(material.labels[:8])}"
     for column in reading.columns:
         if column.kind == "left out" and column.name not in known:
             yield f"column {column.name} left out: {column.reason}"

@@ -6,19 +6,20 @@ What they must not be is checked here: the samples the run has learned from.
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nice_anomaly.data import Batch, InMemory, Inputs, Reading, batches, row_hashes
+from nice_anomaly.data import Batch, Inputs, Reading, batches, row_hashes
 from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.metrics import Rate, auroc
 from nice_anomaly.own_data import OwnData, at
 from nice_anomaly.run import DataRecord, Trained
 from nice_anomaly.scores import Scorer, Scores, fitted
 from nice_anomaly.thresholds import Calibration, Rule, calibrate, detect
+from nice_anomaly.twins import among, refuse_twins
 from nice_anomaly.vocabulary import ScoreName, Tail
+from nice_anomaly.words import count_of, percent
 
 MOST_REFERENCES = 5_000  # reference samples for the check against drift
 APART = 0.1  # of the probability ½ that one of the other samples scores higher
@@ -50,7 +51,9 @@ class Normals:
     unchecked: str = ""
     fallback: str = ""
 
-    def calibrate(self, rule: Rule, tail: Tail = "low") -> Calibration:
+    def calibrate(
+        self, rule: Rule, tail: Tail = "low", more: Callable[[int, int], str] | None = None
+    ) -> Calibration:
         """Thresholds from these scores; see ``thresholds.calibrate``."""
         return calibrate(
             self.scores,
@@ -61,6 +64,7 @@ class Normals:
             source=self.source,
             typicality=self.scorer.typicality,
             fresh=self.fresh,
+            more=more,
         )
 
     def compared(self, kept: Iterable[Calibration], own: Callable[[], OwnData]) -> "Normals":
@@ -119,13 +123,13 @@ def fresh(
     hashes: list[NDArray[np.int64]] = []
     groups: list[str | None] = []
     left_out = {"unreadable": 0, "labelled anomalies": 0, "without a label": 0}
-    again, first, seen = 0, "", run.seen.numpy()
+    again, first = 0, ""
     for batch in batches(inputs, reading):
         if not skip_unreadable:
             batch.refuse_faults(inputs.name)
         normal = _normal(batch, left_out)
         own = row_hashes(batch.values)
-        twins = np.flatnonzero(normal & _among(own, seen))
+        twins = np.flatnonzero(normal & among(own, run.seen))
         if len(twins) and not again:
             first = batch.ids[twins[0]]
         again += len(twins)
@@ -134,7 +138,7 @@ def fresh(
         if batch.groups is not None:
             groups += [name for name, good in zip(batch.groups, normal, strict=True) if good]
     every = np.concatenate(hashes)
-    _refuse_learned(run.manifest.data, inputs.name, Rate(again, max(1, len(every))), first)
+    refuse_twins(run.manifest.data, inputs.name, Rate(again, max(1, len(every))), first)
     seed = run.manifest.settings.seed
     ready = fitted(looking, score, np.concatenate(measured), every, seed)
     return Normals(
@@ -151,18 +155,6 @@ def fresh(
     )
 
 
-def refuse_learned(run: Trained, values: NDArray[Any], source: str) -> None:
-    """Refuse ``values`` ``[n, d]`` that the run has learned from, as ``fresh`` does.
-
-    Raises:
-        DataError: more of them than chance explains.
-    """
-    twins = np.flatnonzero(_among(row_hashes(values), run.seen.numpy()))
-    if len(twins):
-        rate = Rate(len(twins), len(values))
-        _refuse_learned(run.manifest.data, source, rate, f"number {twins[0]}")
-
-
 def remarks(normals: Normals, calibration: Calibration, data: DataRecord) -> Iterator[str]:
     """One sentence for everything that is unusual about the normals of a run with these data."""
     yield from _drift(normals, calibration)
@@ -174,13 +166,15 @@ def remarks(normals: Normals, calibration: Calibration, data: DataRecord) -> Ite
     if normals.fallback:
         yield f"{normals.fallback}: the score is the {normals.scorer.model.quantity}"
     if normals.repeated and data.repeated:
+        have = "has" if normals.repeated == 1 else "have"
         yield (
-            f"{normals.repeated:,} of these normals have a twin in the training data, as "
-            f"{data.repeated:,} of {data.calibration:,} held-out samples have"
+            f"{normals.repeated:,} of these normals {have} a twin in the training data, as "
+            f"{data.repeated:,} of {count_of(data.calibration, 'held-out sample')} have"
         )
     elif normals.repeated:
+        are = "is" if normals.repeated == 1 else "are"
         yield (
-            f"{normals.repeated:,} of these normals are in the training data too: few, but their "
+            f"{normals.repeated:,} of these normals {are} in the training data too: few, but their "
             f"scores are too good; better leave them out"
         )
     if normals.copies > MANY_COPIES * len(normals.scores):
@@ -203,27 +197,39 @@ def _drift(normals: Normals, calibration: Calibration) -> Iterator[str]:
     higher = auroc(reference, scores)
     if abs(higher - 0.5) < max(APART, 4 * math.sqrt((1 / n + 1 / m) / 12)):
         return
-    own, other = (f"{np.median(values):,.1f}" for values in (scores, reference))
     flagged = Rate.of(detect(normals.reference, calibration).flagged)
     claim, effect = calibration.rule.claimed_rate, ""
-    if claim is not None:
-        kind = "wrong" if flagged.interval[0] > claim else "conservative"
+    if claim is not None and not flagged.interval[0] <= claim < flagged.value:
+        kind = "wrong" if flagged.value > claim else "conservative"
         effect = f": the claim is {kind} for such samples"
+    share = percent(max(higher, 1 - higher))
     if normals.fresh:
+        likely = "probable" if calibration.unit else "usual"
+        these, held_out = _medians(normals, calibration)
         yield (
-            f"these normals are {'less' if higher > 0.5 else 'more'} probable than those held out "
-            f"of the training (median {own} against {other}). The threshold is right for samples "
-            f"like these; of the held-out ones {flagged.count:,} of {m:,} would be flagged{effect}"
-            f". If these are what normal looks like now, train on them"
+            f"these normals are {'less' if higher > 0.5 else 'more'} {likely} than those held out "
+            f"of the training, in {share} of all pairs (median of these {these}, of the held-out "
+            f"{held_out}). The threshold is right for samples like these; of the held-out ones "
+            f"{flagged.count:,} of {m:,} would be flagged{effect}. If these are what normal looks "
+            f"like now, train on them"
         )
     elif higher > 0.5:
+        held_out, learned = _medians(normals, calibration)
         yield (
-            f"the model scores what it has learned higher than held-out normals (median {other} "
-            f"against {own}): it has learned some samples by heart. The threshold rests on "
-            f"held-out normals alone and is right for new ones; of the learned ones "
-            f"{flagged.count:,} of {m:,} would be flagged{effect}. What is lost is power: more "
-            f"data or an earlier stop would help"
+            f"what the model has learned scores higher than held-out normals, in {share} of all "
+            f"pairs (median of the learned {learned}, of the held-out {held_out}): it has learned "
+            f"some samples by heart. The threshold rests on held-out normals alone and is right "
+            f"for new ones; of the learned ones {flagged.count:,} of {m:,} would be "
+            f"flagged{effect}. What is lost is power: more data or an earlier stop would help"
         )
+
+
+def _medians(normals: Normals, calibration: Calibration) -> tuple[str, str]:
+    """Those of the scores and of their reference, with what digits and unit such scores have."""
+    digits = 1 if calibration.unit else 2
+    assert normals.reference is not None
+    own, other = (np.median(scores.values) for scores in (normals.scores, normals.reference))
+    return f"{own:,.{digits}f}{calibration.unit}", f"{other:,.{digits}f}{calibration.unit}"
 
 
 def _normal(batch: Batch, left_out: dict[str, int]) -> NDArray[np.bool_]:
@@ -241,31 +247,3 @@ def _normal(batch: Batch, left_out: dict[str, int]) -> NDArray[np.bool_]:
 def _copies(hashes: NDArray[np.int64]) -> int:
     """How many samples repeat an earlier one."""
     return len(hashes) - len(np.unique(hashes))
-
-
-def _among(hashes: NDArray[np.int64], seen: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which hashes are in ``seen``, which is sorted."""
-    places = np.searchsorted(seen, hashes)
-    found: NDArray[np.bool_] = seen[np.minimum(places, len(seen) - 1)] == hashes
-    return found
-
-
-def _refuse_learned(own: DataRecord, source: str, repeated: Rate, first: str) -> None:
-    """Refuse samples that were learned from, unless twins are as usual as in the run's own data.
-
-    In a table of few levels new rows do equal old ones; then held-out rows did too.
-    """
-    if not repeated.count:
-        return
-    usual = Rate(own.repeated, own.calibration).interval[1] if own.calibration else 0.0
-    if repeated.interval[0] > usual:
-        held_out = (
-            "."
-            if isinstance(own.source, InMemory)
-            else ", or leave `inputs` away: then the part held out of the training data is used."
-        )
-        raise DataError(
-            f"{repeated.count:,} of {repeated.n:,} normals in {source} are among those that the "
-            f"run has learned from, the first is {first}: their scores are too good for new ones. "
-            f"Leave them out{held_out}"
-        )

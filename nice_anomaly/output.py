@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nice_anomaly.errors import ConfigError
-from nice_anomaly.files import replacing
+from nice_anomaly.files import refuse_absent_folder, replacing
 
 SUFFIXES = (".csv", ".jsonl", ".parquet", ".xlsx")
 NEEDED = {".parquet": ("pyarrow", "table"), ".xlsx": ("openpyxl", "excel")}  # and its extra
@@ -124,10 +124,12 @@ def check(path: Path) -> None:
     """Say at once what would fail after hours.
 
     Raises:
-        ConfigError: a folder, an unknown suffix, or a format whose library is not installed.
+        ConfigError: a folder, one that is not there, an unknown suffix, or a format whose library
+            is not installed.
     """
     if path.is_dir():
         raise ConfigError(f"`output`: {path} is a folder: name a file in it.")
+    refuse_absent_folder(path)
     if path.suffix not in SUFFIXES:
         raise ConfigError(f"`output` takes a name ending in {', '.join(SUFFIXES)}, got '{path}'.")
     library, extra = NEEDED.get(path.suffix, ("json", ""))

@@ -35,6 +35,15 @@ def sure(confidence: float) -> str:
     return f"{100 * confidence:.10g} %"
 
 
+def count_of(count: int, one: str, many: str = "") -> str:
+    """A number and what it counts; ``many`` is the plural where it is not ``one`` with an s.
+
+    >>> count_of(1, "file"), count_of(1_200, "normal sample"), count_of(0, "anomaly", "anomalies")
+    ('1 file', '1,200 normal samples', '0 anomalies')
+    """
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 def counted(counts: dict[str, int]) -> str:
     """What there are some of, with how many; empty where there is nothing.
 

@@ -117,7 +117,7 @@ REMARKS: dict[str, tuple[int, int, Tail, Discoveries, list[str]]] = {  # scores,
         Discoveries(0.1),
         [
             "with 999 calibration scores and 10,000 samples there are at least 100 discoveries at "
-            "`fdr=0.1`, or none; more calibration normals would lower that number"
+            "`fdr=0.1`, or none; 99,999 calibration normals would allow a single one"
         ],
     ),
     "nothing can be": (
@@ -127,7 +127,9 @@ REMARKS: dict[str, tuple[int, int, Tail, Discoveries, list[str]]] = {  # scores,
         Discoveries(0.05),
         [
             "note: with 9 calibration scores and 5 samples nothing can be flagged at `fdr=0.05`, "
-            "however odd: more calibration normals or a higher `fdr` are needed"
+            "however odd: one discovery takes 99 calibration normals. Calibrate with more, "
+            "`calibrate(inputs)`, choose a higher `fdr`, or leave it away: the threshold holds for "
+            "each sample by itself"
         ],
     ),
     "both tails": (
@@ -157,6 +159,24 @@ def test_what_discoveries_can_be_is_said_beforehand(case: str) -> None:
     n, m, tail, rule, expected = REMARKS[case]
     calibration = calibrate(Scores(np.arange(float(n))), Sigma(), tail=tail)
     assert list(rule.remarks(calibration, m)) == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "m", "tail", "expected"),
+    [
+        (Discoveries(0.01), 100, "low", 9_999),  # 1 / (n + 1) ≤ 0.01 / 100
+        (Discoveries(0.01), 100, "both", 19_999),  # 2 / (n + 1) ≤ 0.01 / 100
+        (Discoveries(0.1, "by"), 3, "low", 54),  # 1 / (n + 1) ≤ 0.1 / 3 / (1 + 1/2 + 1/3)
+        (Discoveries(0.5), 1, "low", 1),
+    ],
+)
+def test_so_many_normals_allow_one_discovery_and_one_less_does_not(
+    rule: Discoveries, m: int, tail: Tail, expected: int
+) -> None:
+    sides = 2 if tail == "both" else 1
+    assert rule.normals_for_one(m, tail) == expected
+    assert rule.fewest(sides / (expected + 1), m) == 1
+    assert expected == 1 or rule.fewest(sides / expected, m) > 1
 
 
 @pytest.mark.parametrize("fdr", [0.0, 1.0, -1.0, math.nan])

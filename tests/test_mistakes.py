@@ -67,7 +67,7 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
     "own files": {
         "no such file": ("train -i absent.csv", 3, "there is no such file"),
         "empty folder": ("train -i nothing", 3, "the folder is empty"),
-        "text files": ("train -i texts", 3, "none of its 1 files (.txt) can be read"),
+        "text files": ("train -i texts", 3, "texts: 1 file (.txt) and nothing that can be read"),
         "both kinds": ("train -i mixed", 3, "holds images"),
         "no such label": (
             "train -i t.csv --label-column z --anomaly-value 1", 3, "no column 'z' for --label",
@@ -82,6 +82,10 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
         "all the same": ("train -i same.csv", 3, "all 40 normal samples of same.csv are the"),
         "output is a folder": (
             "detect -i t.csv -o nothing", 2, "--output: nothing is a folder: name a file in it.",
+        ),
+        "output without a folder": (
+            "detect -i t.csv -o absent/x.csv", 2,
+            "--output absent/x.csv: the folder absent/ does not exist: create it first.",
         ),
         "too few": ("train -i few.csv", 3, "at least 30"),
         "text in a column": ("train -i spoiled.csv", 3, "row 37 (the first is 0): a is oops"),
@@ -109,7 +113,12 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
             "with an interrupted one, or another folder with --run.",
         ),
         "images are no table": ("sample -o x.csv", 2, "ending in .png"),
-        "no place for samples": ("sample -o runs/.last/x.png", 4, "cannot write"),
+        "no place for samples": (
+            "sample -o runs/.last/x.png", 2, "--output runs/.last/x.png: runs/.last is no folder.",
+        ),
+        "no folder for samples": (
+            "sample -o absent/x.png", 2, "the folder absent/ does not exist: create it first.",
+        ),
         "nothing to resume": ("train --resume", 4, "Start one with 'nice-anomaly train'."),
         "column of a built-in set": (
             "calibrate --group-column z", 2, "--group-column class groups its samples by what",
@@ -168,6 +177,16 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
         "fdr": ("detect -i new.csv --fdr 5", 2, "--fdr takes a share"),
         "not yet": ("detect -i new.csv", 5, "has no threshold yet"),
         "too strict": ("calibrate --alpha 0.001", 3, "300 can support --alpha 0.01."),
+        "too strict, and what there is instead": (
+            "calibrate --alpha 0.001", 3,
+            "Or train again on 11,980 normal samples in all, of which 25 % are held out.",
+        ),
+        "too sure": (
+            "calibrate --alpha 0.01 --confidence 0.99", 3,
+            "Or keep the rate and accept --confidence 0.95, or --rule conformal, which keeps it on "
+            "average. Or train again on 1,836 normal samples in all, of which 25 % are held out, "
+            "or with --set data.calibration=459, which holds out 459 of the 1,200 there are.",
+        ),
         "among what was learned": (
             "calibrate -i train.csv", 3, "Leave them out, or leave --input away",
         ),

@@ -95,6 +95,7 @@ def calibrate(
     The threshold is mean - 3σ; with --alpha 0.01 at most 1 % false alarms are certified.
     """
     from nice_anomaly.cli import calibrations, render, runs
+    from nice_anomaly.data import recognise
     from nice_anomaly.library import load_run
     from nice_anomaly.settings import CalibrateSettings
     from nice_anomaly.thresholds import choose, tail_of
@@ -113,9 +114,10 @@ def calibrate(
     }
     if alarms is None:
         tail_of(choose(rule, numbers, CalibrateSettings()), tail, "low")  # before the run is read
-    loaded = load_run(runs.locate(run), device=machine.device, data_root=machine.data_root)
+    samples = recognise(source.files) if source.files else None
+    loaded = load_run(runs.locate(run, samples), device=machine.device, data_root=machine.data_root)
     calibration = loaded.calibrate(
-        source.files or None,
+        samples,
         rule=rule,
         alarms=alarms,
         per=per,

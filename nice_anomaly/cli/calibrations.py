@@ -9,7 +9,7 @@ from nice_anomaly.metrics import Rate
 from nice_anomaly.thresholds import Calibration, Group, Sigma
 from nice_anomaly.thresholds.ranks import true_rate
 from nice_anomaly.vocabulary import ScoreName
-from nice_anomaly.words import finite, percent, rate
+from nice_anomaly.words import count_of, finite, percent, rate
 
 SCORES: dict[ScoreName, str] = {
     "likelihood": "log-likelihood",
@@ -17,6 +17,7 @@ SCORES: dict[ScoreName, str] = {
     "input": "input: bands of energy, code length, roughness, extent",
     "auto": "auto: how usual latents, input, code length and extent are",
 }
+FACTOR = "; 1 nat less is 2.7 times less probable"
 MOST_GROUPS = 40  # on the screen; --json has them all
 
 
@@ -100,7 +101,7 @@ def show(calibration: Calibration, model: Density, title: str, follow: str) -> N
             "fresh normals" if calibration.fresh else "held-out normals",
             f"{calibration.n:,} of {calibration.source}",
         ),
-        ("score", score_of(calibration, model)),
+        ("score", f"{score_of(calibration, model)}{FACTOR if unit else ''}"),
         ("their scores", f"mean {every.mean:,.2f}, σ {every.std:,.2f}{unit}"),
     ]
     if calibration.groups:
@@ -153,7 +154,7 @@ def show_groups(calibration: Calibration) -> None:
     )
     more = len(calibration.groups) - MOST_GROUPS
     if more > 0:
-        render.say(f"and {more:,} more groups")
+        render.say(f"and {count_of(more, 'more group')}")
     for group in calibration.groups:
         if len(group.members) > 1:
             render.say(

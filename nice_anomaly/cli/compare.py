@@ -45,13 +45,13 @@ def compare(
         raise ConfigError("give anomalies to compare on: files of your own, or --dataset NAME.")
     from nice_anomaly.cli import render, runs
     from nice_anomaly.cli.calibrations import score_of
-    from nice_anomaly.data import builtin
+    from nice_anomaly.data import builtin, recognise
     from nice_anomaly.evaluation.compare import MOST_COMPARED as MOST
     from nice_anomaly.library import load_run
 
-    samples = builtin(source.dataset) if source.dataset else source.files
+    samples = builtin(source.dataset) if source.dataset else recognise(source.files)
     load = partial(load_run, device=machine.device, data_root=machine.data_root)
-    loaded = load(runs.locate(run))
+    loaded = load(runs.locate(run, samples))
     against = loaded.calibration(calibration)
     others = [load(path) for path in beside or ()]
     on = loaded.opponents(
@@ -60,6 +60,7 @@ def compare(
         label_column=labels.label_column,
         anomaly_values=labels.anomaly_values or (),
         skip_unreadable=skip_unreadable,
+        say=render.say,
         **written.words,
     )
     if on.unreadable:

@@ -6,10 +6,10 @@ from typing import Any
 from nice_anomaly.cli import calibrations, render
 from nice_anomaly.evaluation.summary import Summary
 from nice_anomaly.thresholds import Calibration
-from nice_anomaly.words import percent, rate
+from nice_anomaly.words import count_of, percent, rate
 
 MOST_GROUPS = 40  # on the screen; --json has them all
-MEANING = {"type I": "normal but flagged", "type II": "anomalous but passed"}
+MEANING = {"type I": "false alarms", "type II": "misses"}
 Facts = Iterator[tuple[str, str]]
 
 
@@ -52,8 +52,8 @@ def _counts(found: dict[str, Any], calibration: Calibration, median: float) -> F
     if fdr is None and calibration.rule.claimed_rate is not None:
         yield "promises", calibration.claim
     if found.get("without_promise"):
-        unknown = f"{found['without_promise']:,} samples, of no group that was calibrated"
-        yield "without a promise", unknown
+        unknown = count_of(found["without_promise"], "sample")
+        yield "without a promise", f"{unknown}, of no group that was calibrated"
     yield "median score", f"{median:,.2f}{calibration.unit}"
     if found["unreadable"]:
         yield "unreadable", f"{found['unreadable']:,}, without a verdict"
@@ -65,9 +65,9 @@ def _errors(found: dict[str, Any]) -> Facts:
         kind = found["error_kind"]
         yield f"{kind}, {MEANING[kind]}", f"{found['errors']:,} of {found['n']:,}"
         yield "error rate, 95 % interval", rate(found["error_rate"], found["interval"])
-    for key, label in (("type_i", "type I, normal but flagged"), ("type_ii", "type II, passed")):
+    for key, kind in (("type_i", "type I"), ("type_ii", "type II")):
         if key in found:
-            yield label, rate(found[key], found[f"{key}_interval"])
+            yield f"{kind}, {MEANING[kind]}", rate(found[key], found[f"{key}_interval"])
     if "auroc" in found:
         yield "AUROC, AUPRC", f"{found['auroc']:.4f}, {found['auprc']:.4f}"
         yield "false alarms at 95 % found", percent(found["fpr_at_95_tpr"])
@@ -86,7 +86,8 @@ def _show_groups(groups: list[dict[str, Any]], column: str) -> None:
     header = ["group", "samples", "flagged", "rate, 95 % interval"]
     render.show_table(f"by {column}", header, lines)
     if len(groups) > MOST_GROUPS:
-        render.say(f"and {len(groups) - MOST_GROUPS:,} more groups; --json has all")
+        more = count_of(len(groups) - MOST_GROUPS, "more group")
+        render.say(f"and {more}; --json has all")
 
 
 def _short(note: str, most: int = 2) -> str:

@@ -62,18 +62,21 @@ def plan(
 def facts(result: dict[str, Any]) -> list[tuple[str, str]]:
     """The answer in words."""
     from nice_anomaly.thresholds.ranks import rounded_up
-    from nice_anomaly.words import percent, sure
+    from nice_anomaly.words import count_of, percent, sure
 
     confidence = f"with {sure(result['confidence'])} confidence"
     lines = []
     if result["alpha"] is not None:
         claim = f"at most {percent(result['alpha'])} false alarms"
         lines += [
-            (f"{result['needed']:,} normals", f"are the fewest for {claim}, {confidence}"),
-            (f"{result['needed_on_average']:,} normals", f"for {claim} on average (conformal)"),
+            (count_of(result["needed"], "normal"), f"are the fewest for {claim}, {confidence}"),
+            (
+                count_of(result["needed_on_average"], "normal"),
+                f"for {claim} on average (conformal)",
+            ),
         ]
     if result["n"] is not None:
-        n = f"{result['n']:,} normals"
+        n = count_of(result["n"], "normal")
         if result["smallest_rate"] is None:
             return [*lines, (n, "are too few for thresholds on both sides")]
         if rounded_up(result["smallest_rate"]) >= 1:
@@ -111,7 +114,7 @@ def _show_rates(n: int, confidence: float, sides: int) -> None:
     """What n normals can promise."""
     from nice_anomaly.cli import render
     from nice_anomaly.thresholds import ranks
-    from nice_anomaly.words import percent
+    from nice_anomaly.words import count_of, percent
 
     lines = []
     for rate in RATES:
@@ -120,7 +123,7 @@ def _show_rates(n: int, confidence: float, sides: int) -> None:
         expected = percent(ranks.true_rate(n, k)[0]) if k else "–"
         lines.append([percent(rate), "yes" if k else f"no, {needed:,} needed", f"{k}", expected])
     render.show_table(
-        f"what {n:,} normals can promise",
+        f"what {count_of(n, 'normal')} can promise",
         ["claim", "possible", "k", "false alarms to expect"],
         lines,
         words=(1,),

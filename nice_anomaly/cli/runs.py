@@ -4,23 +4,46 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from nice_anomaly.cli import render
 from nice_anomaly.errors import ArtifactError, NiceAnomalyError
 from nice_anomaly.files import write
+
+if TYPE_CHECKING:
+    from nice_anomaly.data import BuiltIn, Inputs
 
 RUNS = Path("runs")
 LAST = RUNS / ".last"
 MANIFEST = "run.json"
+MOST = 40  # runs that are looked at
 
 
-def locate(run: Path | None) -> Path:
-    """The folder given with ``--run``, else the one the last ``train`` in this folder wrote.
+def locate(run: Path | None, samples: "Inputs | BuiltIn | None" = None) -> Path:
+    """The folder given with ``--run``, else one that was trained here, and says which.
+
+    It is the one that the last ``train`` in this folder wrote, unless another one under ``runs/``
+    alone fits the ``samples`` that the verb is about; see ``choose_run``.
 
     Raises:
-        ArtifactError: none was given and none was trained here.
+        ArtifactError: none was given and none was trained here, or the samples fit several.
     """
     if run is not None:
         return run
+    last = _last()
+    if samples is not None:
+        from nice_anomaly.library.fitting import choose_run
+
+        choice = choose_run(last, _others(last), samples)
+        if choice.why:
+            render.say(f"run: {choice.path}, {choice.why}")
+            return choice.path
+    render.say(f"run: {last} (trained last; name another with --run)")
+    return last
+
+
+def _last() -> Path:
+    """The run that was trained last here."""
     try:
         return Path(os.fsdecode(LAST.read_bytes().strip()))
     except OSError as error:
@@ -28,6 +51,13 @@ def locate(run: Path | None) -> Path:
             "no run was trained in this folder yet. Train one with 'nice-anomaly train', or "
             "name one with --run."
         ) from error
+
+
+def _others(last: Path) -> list[Path]:
+    """The other runs under ``runs/``, those trained latest; more than a few dozen cost time."""
+    found = [file for file in RUNS.glob(f"*/{MANIFEST}") if file.parent.resolve() != last.resolve()]
+    latest = sorted(found, key=lambda file: file.stat().st_mtime, reverse=True)[:MOST]
+    return sorted(file.parent for file in latest)
 
 
 def name_for(inputs: Sequence[str]) -> str:

@@ -34,10 +34,13 @@ def sample(
         raise ConfigError(f"--temperature takes a positive number, got {temperature:g}.")
     from nice_anomaly.cli import render, runs
     from nice_anomaly.data import TableReading
-    from nice_anomaly.files import write
+    from nice_anomaly.files import refuse_absent_folder, write
     from nice_anomaly.library import load_run
     from nice_anomaly.pictures import grid_png, rows_csv
+    from nice_anomaly.words import count_of
 
+    if output is not None:
+        refuse_absent_folder(output)
     path = runs.locate(run)
     loaded = load_run(path)
     layout, reading = loaded.manifest.data.layout, loaded.manifest.data.reading
@@ -56,5 +59,5 @@ def sample(
         if isinstance(reading, TableReading):
             names = reading.labels
         write(output, rows_csv(values, names))
-    render.say(f"drew {n:,} samples from {loaded.name} at temperature {temperature:g}")
+    render.say(f"drew {count_of(n, 'sample')} from {loaded.name} at temperature {temperature:g}")
     render.show_facts("sampled", [("file", str(output))])

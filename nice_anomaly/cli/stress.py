@@ -79,10 +79,10 @@ def stress(
 
 def _show(trials: "list[Trial]", blind: list[str], calibration: "Calibration", run: "Run") -> None:
     from nice_anomaly.cli import calibrations, render
-    from nice_anomaly.words import rate
+    from nice_anomaly.words import count_of, rate
 
     render.show_table(
-        f"power on {trials[0].flagged.n:,} held-out normals, worst first: {run.name}",
+        f"power on {count_of(trials[0].flagged.n, 'held-out normal')}, worst first: {run.name}",
         ["corruption", "how much", "flagged, 95 % interval"],
         [[t.corruption, t.words, rate(t.flagged.value, t.flagged.interval)] for t in trials],
         words=(0, 1),

@@ -14,7 +14,7 @@ from nice_anomaly.data.builtin import (
 from nice_anomaly.data.dataset import Dataset, Kind, Layout, row_hashes
 from nice_anomaly.data.find import Inputs, recognise, set_or_inputs
 from nice_anomaly.data.images import ImageForm
-from nice_anomaly.data.labels import Truth
+from nice_anomaly.data.labels import Truth, absent_values, truth_of
 from nice_anomaly.data.learn import learn, recall
 from nice_anomaly.data.material import FEWEST, Material, Watch, Wishes, unwatched
 from nice_anomaly.data.reading import (
@@ -58,6 +58,7 @@ __all__ = [
     "Watch",
     "Wishes",
     "Written",
+    "absent_values",
     "batches",
     "builtin",
     "builtin_material",
@@ -72,5 +73,6 @@ __all__ = [
     "split",
     "stored",
     "training_part",
+    "truth_of",
     "unwatched",
 ]

@@ -23,6 +23,7 @@ from nice_anomaly.data.tables import Chunk, Frame, Written, column_names, encode
 from nice_anomaly.data.tables.cells import typed, words
 from nice_anomaly.data.tables.moments import moments
 from nice_anomaly.errors import DataError
+from nice_anomaly.words import count_of
 
 ROWS = 8_192  # of a table at a time
 IMAGES = 512  # image files at a time
@@ -37,7 +38,8 @@ class Batch:
     place in the batch. ``truth`` is there where the input has labels, ``groups`` ``[m]`` where
     the reading asks for them; None is a sample that belongs nowhere. Of a table there are the
     numbers of its rows, when they were where a column says so, the columns as they stood in the
-    input, and how a text file of them was written.
+    input, and how a text file of them was written. ``learned`` ``[m]`` are those that a run has
+    learned from, where that was looked for.
     """
 
     ids: list[str]
@@ -50,6 +52,7 @@ class Batch:
     times: NDArray[np.datetime64] | None = None
     originals: Mapping[str, Any] = field(default_factory=dict)
     written: Written = field(default_factory=Written)
+    learned: NDArray[np.bool_] | None = None
 
     @property
     def good(self) -> NDArray[np.bool_]:
@@ -68,12 +71,12 @@ def batches(inputs: Inputs, reading: Reading) -> Iterator[Batch]:
 
     Raises:
         DataError: a file that is no table at all, a missing column, the wrong kind, or the index
-            of a frame that names rows twice.
+            of a frame that names rows twice; at the end, nothing of it can be read.
     """
     refuse_other_kind(inputs, reading)
     if isinstance(reading, TableReading):
         _check_frames_and_arrays(inputs, reading)
-    return _guarded(inputs, reading)
+    return _some_readable(_guarded(inputs, reading), inputs.name)
 
 
 def refuse_other_kind(inputs: Inputs, reading: Reading) -> None:
@@ -94,11 +97,32 @@ def refuse_unreadable(faults: dict[int, str], where: Callable[[int], str]) -> No
     if not faults:
         return
     row, reason = next(iter(faults.items()))
-    more = f" So are {len(faults) - 1} more." if len(faults) > 1 else ""
+    others = len(faults) - 1
+    more = f" So {'is' if others == 1 else 'are'} {others:,} more." if others else ""
     raise DataError(
         f"{where(row)}: {reason}.{more} Repair or remove what cannot be read, or leave it out "
         f"with `skip_unreadable=True`."
     )
+
+
+def refuse_nothing(source: str, n: int, first: str) -> None:
+    """Raises DataError for ``n`` samples of which none can be read, the first for its reason."""
+    more = f"none of the {n:,} samples" if n > 1 else "the only sample"
+    raise DataError(f"{more} in {source} can be read: {first}. Is it the right input?")
+
+
+def _some_readable(found: Iterator[Batch], source: str) -> Iterator[Batch]:
+    """The same, refused at the end if no sample could be read."""
+    n, good, first = 0, False, ""
+    for batch in found:
+        if batch.faults and not first:
+            row, reason = next(iter(batch.faults.items()))
+            first = f"{batch.ids[row]}: {reason}"
+        n += len(batch.ids)
+        good = good or len(batch.faults) < len(batch.ids)
+        yield batch
+    if n and not good:
+        refuse_nothing(source, n, first)
 
 
 def _guarded(inputs: Inputs, reading: Reading) -> Iterator[Batch]:
@@ -126,8 +150,8 @@ def _check_frames_and_arrays(inputs: Inputs, reading: TableReading) -> None:
             names = set(column_names(part))
             if needed - names or names - {column.name for column in learned}:
                 raise DataError(
-                    f"{part.name} has {len(names):,} columns, but the run has learned from "
-                    f"{len(learned):,}: the columns of an array are found by position."
+                    f"{part.name} has {count_of(len(names), 'column')}, but the run has learned "
+                    f"from {len(learned):,}: the columns of an array are found by position."
                 )
 
 

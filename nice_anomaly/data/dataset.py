@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nice_anomaly.errors import DataError
+from nice_anomaly.words import count_of
 
 Kind = Literal["image", "table"]
 Part = Literal["train", "test"]
@@ -36,7 +37,7 @@ class Layout:
             size = " × ".join(map(str, self.shape[:2]))
             colour = "grey" if len(self.shape) == 2 else "colour"
             return f"{colour} images of {size} pixels with {self.levels} levels"
-        return f"table rows of {self.dimensions} columns"
+        return f"table rows of {count_of(self.dimensions, 'column')}"
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class Dataset:
         bad = np.flatnonzero(~np.isfinite(self.values).all(axis=1))
         if len(bad):
             raise DataError(
-                f"'{self.name}' has NaN or infinite values in {len(bad)} rows, the first in row "
-                f"{bad[0]} (counted from 0): remove or repair them."
+                f"'{self.name}' has NaN or infinite values in {count_of(len(bad), 'row')}, the "
+                f"first in row {bad[0]} (counted from 0): remove or repair them."
             )
 
     def __len__(self) -> int:

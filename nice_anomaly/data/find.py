@@ -20,6 +20,7 @@ from nice_anomaly.data.sources import BuiltIn
 from nice_anomaly.data.tables import STDIN, Frame, Query, frame_in_memory, is_table_file, query_of
 from nice_anomaly.data.tables.database import PREFIX
 from nice_anomaly.errors import DataError
+from nice_anomaly.words import count_of
 
 Part = Path | Arrays | Frame | Query
 
@@ -259,4 +260,5 @@ def _nothing(argument: str, files: list[Path]) -> str:
         where = "the folder is empty" if Path(argument).is_dir() else "there is no such file"
         return f"{argument}: {where}. It can be a file, a folder or a pattern in quotes."
     names = ", ".join(sorted({file.suffix or file.name for file in files})[:5])
-    return f"{argument}: none of its {len(files):,} files ({names}) can be read; {KINDS} can."
+    found = count_of(len(files), "file")
+    return f"{argument}: {found} ({names}) and nothing that can be read; {KINDS} can."

@@ -1,7 +1,8 @@
 """Labels: what a column of a table says of its rows, normal or anomaly."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,14 @@ from nice_anomaly.errors import DataError
 
 @dataclass(frozen=True)
 class Truth:
-    """What labels say of consecutive samples, ``[m]`` each; without a label neither is true."""
+    """What labels say of consecutive samples, ``[m]`` each; without a label neither is true.
+
+    ``counts`` says of each value that means anomaly how many labels are it.
+    """
 
     normal: NDArray[np.bool_]
     anomalous: NDArray[np.bool_]
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 def truth_of(labels: Sequence[str | None] | NDArray[np.object_], values: Sequence[str]) -> Truth:
@@ -25,13 +30,28 @@ def truth_of(labels: Sequence[str | None] | NDArray[np.object_], values: Sequenc
     Labels are compared as numbers where they are some, else without regard to capitals.
 
     >>> truth_of(["1.0", "good", None], ["1"])
-    Truth(normal=array([False,  True, False]), anomalous=array([ True, False, False]))
+    Truth(normal=array([False,  True, False]), anomalous=array([ True, False, False]),
+          counts={'1': 1})
     """
-    wanted = {_canonical(value) for value in values}
+    wanted = {value: _canonical(value) for value in values}
     known = np.array([label is not None for label in labels], dtype=bool)
-    hit = [label is not None and _canonical(label) in wanted for label in labels]
-    anomalous = np.array(hit, dtype=bool)
-    return Truth(known & ~anomalous, anomalous)
+    found = [None if label is None else _canonical(label) for label in labels]
+    occurs = Counter(found)
+    anomalous = np.array([label in wanted.values() for label in found], dtype=bool)
+    counts = {value: occurs[label] for value, label in wanted.items()}
+    return Truth(known & ~anomalous, anomalous, counts)
+
+
+def absent_values(column: str | None, counts: Mapping[str, int], otherwise: str) -> Iterator[str]:
+    """A remark where values that mean anomaly are no row's label; ``otherwise`` where none is one.
+
+    >>> list(absent_values("state", {"bad": 3, "odd": 0}, "nothing is known"))
+    ['no row has odd in the column state']
+    """
+    absent = [value for value, count in counts.items() if not count]
+    if column is not None and absent:
+        more = "" if len(absent) < len(counts) else f": {otherwise}"
+        yield f"no row has {', '.join(absent)} in the column {column}{more}"
 
 
 def column_for(purpose: str, name: str, chunk: Chunk) -> Cells:

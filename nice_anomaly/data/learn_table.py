@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nice_anomaly.data.batches import ROWS, refuse_unreadable, table_batch
+from nice_anomaly.data.batches import ROWS, refuse_nothing, refuse_unreadable, table_batch
 from nice_anomaly.data.dataset import Dataset
 from nice_anomaly.data.find import Inputs
 from nice_anomaly.data.labels import column_for, truth_of
@@ -41,13 +41,17 @@ IGNORED = "asked for with --ignore"  # a reason in stored runs, which must not c
 
 @dataclass
 class _Counts:
-    """What was read so far: all rows, those that do not count, and the labels seen."""
+    """What was read so far: all rows, those that do not count, and the labels seen.
+
+    ``fault`` is the first row that cannot be read, with the reason.
+    """
 
     total: int = 0
     anomalies: int = 0
     unlabelled: int = 0
     unreadable: int = 0
     labels: set[str] = field(default_factory=set)
+    fault: str = ""
 
 
 def read_table(
@@ -81,6 +85,8 @@ def read_table(
         sample.add(chunk, _count(chunk, labelled, counts))
         signs.add(chunk.written.decimal)
         watch(counts.total, None)
+    if counts.unreadable == counts.total:
+        refuse_nothing(inputs.name, counts.total, counts.fault)
     table = sample.table()
     n = len(next(iter(table.values())))
     refuse_few(n, wishes.fewest, inputs.name)
@@ -117,6 +123,9 @@ def _count(chunk: Chunk, reading: TableReading, counts: _Counts) -> NDArray[np.b
     read[list(chunk.faults)] = False
     counts.total += chunk.rows
     counts.unreadable += len(chunk.faults)
+    if chunk.faults and not counts.fault:
+        row, reason = next(iter(chunk.faults.items()))
+        counts.fault = f"{_row(chunk, row)}: {reason}"
     if reading.label_column is None:
         return read
     labels = words(column_for("`label_column`", reading.label_column, chunk))

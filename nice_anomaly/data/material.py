@@ -13,6 +13,7 @@ from nice_anomaly.data.splits import Split, split
 from nice_anomaly.data.tables import ANY, Dialect
 from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.settings import DataSettings
+from nice_anomaly.words import count_of
 
 Groups = NDArray[np.object_]
 Watch = Callable[[int, int | None], None]  # samples read, of how many if that is known
@@ -116,8 +117,8 @@ def refuse_few(n: int, fewest: int, name: str) -> None:
     """Raises DataError when there are fewer than ``fewest`` normal samples."""
     if n < max(1, fewest):
         raise DataError(
-            f"{name} has {n} normal samples; at least {max(1, fewest)} are needed to learn from "
-            f"some and to set a threshold from others."
+            f"{name} has {count_of(n, 'normal sample')}; at least {max(1, fewest)} are needed to "
+            f"learn from some and to set a threshold from others."
         )
 
 

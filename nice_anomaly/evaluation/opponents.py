@@ -1,5 +1,6 @@
 """Opponents: the normal samples and the anomalies that methods are compared on."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,22 +8,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nice_anomaly.data import BuiltIn, batches, recognise
+from nice_anomaly.data import BuiltIn, absent_values, batches, recognise
 from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.evaluation.samples import Columns, reading_for, unseen_part
-from nice_anomaly.normals import refuse_learned
 from nice_anomaly.run import Trained
+from nice_anomaly.twins import refuse_learned
+from nice_anomaly.words import count_of
 
 FEWEST = 10  # of either kind
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Opponents:
-    """Raw samples ``[n, d]`` of either kind, and how many could not be read."""
+    """Raw samples ``[n, d]`` of either kind, and how many could not be read.
+
+    ``remarks`` are on labels that were asked for.
+    """
 
     normal: NDArray[Any]
     anomalous: NDArray[Any]
     unreadable: int = 0
+    remarks: tuple[str, ...] = ()
 
 
 def opponents(
@@ -47,9 +53,12 @@ def opponents(
         found = _of_set(run, inputs, held_out, root)
     else:
         found = _of_user(run, inputs, held_out, columns, skip_unreadable)
-    for kind, part in (("normal samples", found.normal), ("anomalies", found.anomalous)):
+    for part, *kind in ((found.normal, "normal sample"), (found.anomalous, "anomaly", "anomalies")):
         if len(part) < FEWEST:
-            raise DataError(f"there are {len(part)} {kind} to compare on; {FEWEST} are the fewest.")
+            why = "".join(f": {remark}" for remark in found.remarks)
+            raise DataError(
+                f"{count_of(len(part), *kind)} to compare on; {FEWEST} are the fewest{why}."
+            )
     refuse_learned(run, found.normal, "the input")
     return found
 
@@ -72,7 +81,7 @@ def _of_user(
     skip_unreadable: bool,
 ) -> Opponents:
     normal, anomalous, unreadable = [], [], 0
-    found = recognise(inputs)
+    found, labels = recognise(inputs), Counter[str]()
     for batch in batches(found, reading_for(run, columns)):
         if not skip_unreadable:
             batch.refuse_faults(found.name)
@@ -81,10 +90,12 @@ def _of_user(
         if batch.truth is not None:
             normal.append(batch.values[good & batch.truth.normal])
             anomalous.append(batch.values[good & batch.truth.anomalous])
+            labels.update(batch.truth.counts)
         elif columns.label_column is not None:
             name = columns.label_column
             raise DataError(f"the input has no column '{name}' for `label_column`.")
         else:
             anomalous.append(batch.values[good])
     usual = np.concatenate(normal) if normal else held_out
-    return Opponents(usual, np.concatenate(anomalous), unreadable)
+    remarks = absent_values(columns.label_column, labels, "every labelled row counts as normal")
+    return Opponents(usual, np.concatenate(anomalous), unreadable, tuple(remarks))

@@ -25,6 +25,7 @@ from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.own_data import CLASS, reading_of
 from nice_anomaly.run import Trained
 from nice_anomaly.scores import Scorer, Scores
+from nice_anomaly.twins import learned
 from nice_anomaly.words import several
 
 Scored = Iterator[tuple[Batch, Scores]]
@@ -92,7 +93,7 @@ def samples(
         normal = inputs == run.manifest.data.source
         return _of_set(run, inputs, scorer, root, columns.group_column), normal
     stream = scored(inputs, reading_for(run, columns), scorer, watch)
-    return _labelled(stream, columns.label_column), None
+    return _marked(_labelled(stream, columns.label_column), run), None
 
 
 def reading_for(run: Trained, columns: Columns) -> Reading:
@@ -162,6 +163,12 @@ def _labelled(stream: Scored, label_column: str | None) -> Scored:
         if label_column is not None and batch.truth is None:
             raise DataError(f"the input has no column '{label_column}' for `label_column`.")
         yield batch, scores
+
+
+def _marked(stream: Scored, run: Trained) -> Scored:
+    """The same, with what the run has learned from marked."""
+    for batch, scores in stream:
+        yield replace(batch, learned=learned(run, batch.values) & batch.good), scores
 
 
 def _of_set(

@@ -1,5 +1,6 @@
 """Summary: what the verdicts on many samples come to."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nice_anomaly.data import Truth
+from nice_anomaly.data import Truth, absent_values
 from nice_anomaly.evaluation.verdicts import Verdicts
 from nice_anomaly.metrics import Rate, auprc, auroc, fpr_at_95_tpr
 from nice_anomaly.thresholds import ALL, Calibration, Discoveries
@@ -28,16 +29,22 @@ class Least:
 
 @dataclass
 class Summary:
-    """Takes in verdicts as they stream by; keeps what is said of all, and the ``top`` least."""
+    """Takes in verdicts as they stream by; keeps what is said of all, and the ``top`` least.
+
+    ``learned`` counts samples that the run has learned from, None where nobody looked.
+    """
 
     top: int = 0
     unreadable: int = 0
+    learned: int | None = None
+    flagged_ids: list[str] = field(default_factory=list)
     least: list[Least] = field(default_factory=list)
     _scores: list[Any] = field(default_factory=list)
     _flagged: list[Any] = field(default_factory=list)
     _normal: list[Any] = field(default_factory=list)
     _anomalous: list[Any] = field(default_factory=list)
     _groups: list[str] = field(default_factory=list)
+    _labels: Counter[str] = field(default_factory=Counter)
 
     def add(self, verdicts: Verdicts) -> None:
         """Take in one batch."""
@@ -46,10 +53,14 @@ class Summary:
         self.unreadable += len(batch.faults)
         self._scores.append(found.scores[good])
         self._flagged.append(found.flagged[good])
+        self.flagged_ids += [batch.ids[row] for row in good[found.flagged[good]]]
+        if batch.learned is not None:
+            self.learned = (self.learned or 0) + int(batch.learned.sum())
         unknown = np.zeros(len(batch.ids), dtype=bool)
         truth = batch.truth or Truth(unknown, unknown)
         self._normal.append(truth.normal[good])
         self._anomalous.append(truth.anomalous[good])
+        self._labels.update(truth.counts)
         if found.groups is not None:
             self._groups += [found.groups[row] for row in good]
         if self.top:
@@ -101,6 +112,9 @@ class Summary:
             "n": n,
             "flagged": count,
             "flagged_rate": count / n if n else 0.0,
+            "flagged_ids": self.flagged_ids,
+            "median": finite(self.median) if n else None,
+            "unit": calibration.unit.strip() or None,
             "threshold": finite(calibration.threshold),
             "ceiling": finite(calibration.ceiling),
             "score": calibration.origin.score,
@@ -108,6 +122,7 @@ class Summary:
             "claimed_rate": calibration.rule.claimed_rate if rule is None else None,
             "confidence": calibration.rule.confidence if rule is None else None,
             "unreadable": self.unreadable,
+            "learned": self.learned,
             "run": run,
         }
         if rule is not None:
@@ -131,9 +146,12 @@ class Summary:
                 (np.float64, self._scores),
             )
         )
+        result: dict[str, Any] = {}
+        if self._labels:
+            result["anomaly_values"] = dict(self._labels)
         if not (normal | anomalous).any():
-            return {}
-        result: dict[str, Any] = {"normal": int(normal.sum()), "anomalous": int(anomalous.sum())}
+            return result
+        result |= {"normal": int(normal.sum()), "anomalous": int(anomalous.sum())}
         if normal.any():
             result |= Rate.of(flagged[normal]).record("type_i")
         if anomalous.any():
@@ -151,12 +169,10 @@ class Summary:
 def unmatched(
     record: dict[str, Any], label_column: str | None, values: Sequence[str]
 ) -> Iterator[str]:
-    """A remark where labels were read and none of them is that of an anomaly."""
-    if label_column is not None and not record.get("anomalous"):
-        yield (
-            f"note: no row has {', '.join(several(values))} in the column {label_column}: every "
-            f"labelled row counts as normal"
-        )
+    """A remark where labels were read and some of ``values`` are none of them."""
+    counts = dict.fromkeys(several(values), 0) | record.get("anomaly_values", {})
+    for absent in absent_values(label_column, counts, "every labelled row counts as normal"):
+        yield f"note: {absent}"
 
 
 def error(flagged: NDArray[np.bool_], *, normal: bool) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Verdicts: samples beside what was found of them, for files, notebooks and people alike."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,7 +8,10 @@ import numpy as np
 
 from nice_anomaly.data import Batch
 from nice_anomaly.evaluation.samples import Scored
+from nice_anomaly.metrics import Rate
+from nice_anomaly.run import DataRecord
 from nice_anomaly.thresholds import Calibration, Detection, Discoveries, at_level, detect
+from nice_anomaly.twins import learned_again
 from nice_anomaly.words import finite
 
 
@@ -70,6 +73,20 @@ def verdicts(samples: Scored, calibration: Calibration) -> Iterator[Verdicts]:
     """Hold every batch against a calibration, as they come."""
     for batch, scores in samples:
         yield Verdicts(batch, detect(scores, calibration, batch.groups))
+
+
+def told(
+    stream: Iterator[Verdicts], data: DataRecord, say: Callable[[str], None]
+) -> Iterator[Verdicts]:
+    """The same; once all have passed, it is said if some are what the run learned from ``data``."""
+    learned = n = 0
+    for part in stream:
+        if part.batch.learned is not None:
+            learned += int(part.batch.learned.sum())
+            n += int(part.batch.good.sum())
+        yield part
+    for remark in learned_again(data, Rate(learned, n)):
+        say(remark)
 
 
 def together(

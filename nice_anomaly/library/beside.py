@@ -6,9 +6,9 @@ from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.evaluation.compare import Contender
 from nice_anomaly.evaluation.opponents import Opponents
 from nice_anomaly.library.binding import Binding
-from nice_anomaly.normals import refuse_learned
 from nice_anomaly.run import DEFAULT
 from nice_anomaly.thresholds import Calibration
+from nice_anomaly.twins import refuse_learned
 
 
 def contender(run: Binding, against: Calibration | None, name: str = "") -> Contender:

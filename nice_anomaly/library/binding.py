@@ -1,7 +1,8 @@
 """Binding: a trained model with its folder, calibrations, own data and device."""
 
 import os
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from nice_anomaly import run
@@ -12,10 +13,17 @@ from nice_anomaly.run import DEFAULT, Manifest, Trained
 from nice_anomaly.scores import Scorer
 from nice_anomaly.thresholds import Calibration
 
+Say = Callable[[str], None]
+
 
 def data_folder(given: Path | str | None = None) -> Path:
     """Where the built-in sets are: as given, else NICE_ANOMALY_DATA, else ``data``."""
     return Path(given or os.environ.get("NICE_ANOMALY_DATA") or "data")
+
+
+def warn(text: str) -> None:
+    """Tell a notebook what the command line says on stderr."""
+    warnings.warn(text, stacklevel=3)
 
 
 class Binding:

@@ -16,8 +16,8 @@ from nice_anomaly.learning import (
     silent,
     train_to_the_end,
 )
-from nice_anomaly.library.binding import data_folder
-from nice_anomaly.library.verbs import Run, warn
+from nice_anomaly.library.binding import data_folder, warn
+from nice_anomaly.library.verbs import Run
 from nice_anomaly.run import load_run as read
 from nice_anomaly.run import refuse_taken
 from nice_anomaly.settings import Settings

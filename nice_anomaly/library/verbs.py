@@ -3,9 +3,8 @@
 The arguments are the options of the command line, with its defaults and its errors.
 """
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Unpack
 
 import numpy as np
@@ -14,32 +13,22 @@ from numpy.typing import NDArray
 from nice_anomaly import normals, run
 from nice_anomaly.data import Watch, recognise, set_or_inputs, unwatched
 from nice_anomaly.errors import ConfigError
-from nice_anomaly.evaluation.baselines import for_layout
-from nice_anomaly.evaluation.compare import Contest, compare
 from nice_anomaly.evaluation.found import Found
-from nice_anomaly.evaluation.opponents import Opponents, opponents
 from nice_anomaly.evaluation.samples import Columns, TableWords, reading_for, samples
-from nice_anomaly.evaluation.stress import Trial, stress
 from nice_anomaly.evaluation.summary import unmatched
-from nice_anomaly.evaluation.verdicts import Stream, together, verdicts
-from nice_anomaly.library.beside import beside_us, contender
-from nice_anomaly.library.binding import Binding
+from nice_anomaly.evaluation.verdicts import Stream, together, told, verdicts
+from nice_anomaly.library.binding import Say, warn
+from nice_anomaly.library.judging import Judging
 from nice_anomaly.library.pace import budget_of
+from nice_anomaly.library.ways import more_held_out
 from nice_anomaly.run import DEFAULT
 from nice_anomaly.scores import Scores
 from nice_anomaly.thresholds import Calibration, Discoveries, choose, tail_of
 from nice_anomaly.vocabulary import RuleName, ScoreName, Tail
 from nice_anomaly.words import counted
 
-Say = Callable[[str], None]
 
-
-def warn(text: str) -> None:
-    """Tell a notebook what the command line says on stderr."""
-    warnings.warn(text, stacklevel=3)
-
-
-class Run(Binding):
+class Run(Judging):
     """A trained model with its calibrations, on one device; ``learn`` and ``load_run`` make it."""
 
     def score(
@@ -150,7 +139,8 @@ class Run(Binding):
         found = self.normals(
             inputs, score=score, group_column=group_column, skip_unreadable=skip, **table
         )
-        calibration = replace(found.calibrate(how, sides), budget=budget)
+        more = None if found.fresh else partial(more_held_out, self.manifest)
+        calibration = replace(found.calibrate(how, sides, more), budget=budget)
         self.keep(calibration, name)
         if any(found.left_out.values()):
             say(f"left out: {counted(found.left_out)}")
@@ -189,7 +179,8 @@ class Run(Binding):
             stream, against, m = together(stream, against, rule)
             for remark in rule.remarks(against, m):
                 say(remark)
-        return Stream(source, verdicts(stream, against), against, rule, normal)
+        found_out = told(verdicts(stream, against), self.manifest.data, say)
+        return Stream(source, found_out, against, rule, normal)
 
     def detect(
         self,
@@ -208,12 +199,13 @@ class Run(Binding):
             NotCalibratedError: there is no such calibration, or it is of another run.
             ConfigError, DataError: the input does not fit the run, or a sample cannot be read.
         """
+        remarks: list[str] = []
         stream = self.stream(
             inputs,
             calibration=calibration,
             fdr=fdr,
             by=by,
-            say=say,
+            say=remarks.append,
             **table,
         )
         parts = []
@@ -224,63 +216,9 @@ class Run(Binding):
         against = stream.calibration, stream.rule, stream.normal
         found = Found(stream.source, self.name, parts, *against)
         label, values = table.get("label_column"), table.get("anomaly_values", ())
-        for note in unmatched(found.summary, label, values):
-            say(note)
+        for remark in (*remarks, *unmatched(found.summary, label, values)):
+            say(remark)
         return found
-
-    def stress(
-        self, *, calibration: str | Calibration = DEFAULT, n: int = 1_000, seed: int = 0
-    ) -> Iterator[Trial]:
-        """The power against corruptions of at most ``n`` held-out normals; see ``stress``.
-
-        Raises:
-            NotCalibratedError: there is no such calibration, or it is of another run.
-            DataError: the run's data are gone, or too small for a corruption.
-        """
-        if n < 1:
-            raise ConfigError(f"`n` takes a number of held-out normals, at least 1, got {n}.")
-        against = self.chosen(calibration)
-        own = self.own_data(against.group_column)
-        yield from stress(self.scorer(against), against, own, most=n, seed=seed)
-
-    def opponents(
-        self,
-        inputs: Any,
-        *,
-        calibration: str | Calibration = DEFAULT,
-        skip_unreadable: bool = False,
-        **table: Unpack[TableWords],
-    ) -> Opponents:
-        """The normal samples and anomalies of ``inputs`` to compare on; see ``opponents``.
-
-        Raises:
-            ConfigError, DataError: the input does not fit, or has too few of a kind.
-        """
-        own = self.own_data()
-        held = own.held_out[own.untouched(self.chosen(calibration).typicality)]
-        columns, skip = Columns(**table), skip_unreadable
-        return opponents(self.trained, inputs, held, self._root, columns, skip_unreadable=skip)
-
-    def compare(
-        self,
-        on: Opponents,
-        *,
-        calibration: str | Calibration = DEFAULT,
-        beside: Sequence[Binding] = (),
-        seed: int = 0,
-    ) -> Iterator[Contest]:
-        """Hold this run beside other runs and simple methods on the same samples; see ``compare``.
-
-        Raises:
-            NotCalibratedError: there is no such calibration, or it is of another run.
-            DataError: the run's data, which the methods learn from, are gone.
-            ConfigError: a run ``beside`` learned other data, or what is compared on.
-        """
-        ours = contender(self, self.chosen(calibration))
-        others = beside_us(self, beside, on)
-        rivals = for_layout(self.manifest.data.layout)
-        learned = self.own_data().learned
-        yield from compare(ours, others, rivals, learned, on.normal, on.anomalous, seed)
 
     def sample(self, n: int, *, temperature: float = 0.7, seed: int = 0) -> NDArray[np.float64]:
         """Draw from the model: images ``[n, height, width(, 3)]`` in levels, or rows ``[n, d]``.

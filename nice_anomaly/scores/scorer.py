@@ -16,6 +16,7 @@ from nice_anomaly.scores.likelihood import Measured, in_chunks, log_likelihoods
 from nice_anomaly.scores.typicality import FEWEST, Typicality, fit_typicality
 from nice_anomaly.scores.value import Origin, Scores
 from nice_anomaly.vocabulary import ScoreName
+from nice_anomaly.words import count_of
 
 MOST = 10_000  # normals that typicality is fitted on
 WITHOUT = "what 'auto' looks at takes a model with a term for each latent, which this run has not"
@@ -142,8 +143,8 @@ def fitted(
     fit, places = halves(hashes, seed)
     if len(fit) < FEWEST:
         why = (
-            f"{len(measured):,} different normals are too few to learn what is typical from half "
-            f"of them ({2 * FEWEST} are enough)"
+            f"{count_of(len(measured), 'different normal')} are too few to learn what is typical "
+            f"from half of them ({2 * FEWEST} are enough)"
         )
         if score != "auto":
             raise DataError(f"{why}: give more, or take `score='likelihood'`.")

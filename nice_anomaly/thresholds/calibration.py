@@ -1,6 +1,6 @@
 """Calibration: a frozen value made from the scores of normal data the flow has not seen."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from nice_anomaly.errors import DataError
 from nice_anomaly.scores import Origin, Scores, Typicality
-from nice_anomaly.thresholds import ranks
 from nice_anomaly.thresholds.bounds import Bounds, sides_of
 from nice_anomaly.thresholds.budget import Budget
 from nice_anomaly.thresholds.rules import Rule, Sigma
+from nice_anomaly.thresholds.weaker import weaker_claims
 from nice_anomaly.vocabulary import Tail
+from nice_anomaly.words import count_of
 
 MERGED = "(small groups)"
 ALL = "(all)"
@@ -80,7 +81,7 @@ class Calibration:
 
     def __repr__(self) -> str:
         line = f"{self.threshold:,.2f}{self.unit}"
-        return f"<Calibration {self.title}: {line}, {self.n:,} normals>"
+        return f"<Calibration {self.title}: {line}, {count_of(self.n, 'normal')}>"
 
     @property
     def unit(self) -> str:
@@ -155,12 +156,14 @@ def calibrate(
     source: str = "",
     typicality: Typicality | None = None,
     fresh: bool = False,
+    more: Callable[[int, int], str] | None = None,
 ) -> Calibration:
     """Thresholds from ``scores`` ``[n]`` of normal samples, by ``rule``.
 
     With ``groups`` ``[n]`` each group gets its own from its own scores (Mondrian: Vovk et al.
     2005). Groups with too few for the rule are merged, or if even that is too few, have the
-    thresholds of all without a promise of their own; so has a sample without a group.
+    thresholds of all without a promise of their own; so has a sample without a group. Where n are
+    too few, ``more`` says how to come from n scores to those that it takes.
 
     Raises:
         DataError: too few scores, NaN or +∞ (for ``Sigma`` -∞ too), all equal, no large group.
@@ -170,7 +173,7 @@ def calibrate(
     (-4.0, 3, None)
     """
     values = scores.values
-    _check(values, rule, tail)
+    _check(values, rule, tail, more)
     parts, small = ((), ()) if groups is None else _groups(values, groups, rule, tail)
     return Calibration(
         rule,
@@ -202,10 +205,10 @@ def _groups(
     large = sorted(name for name, rows in places.items() if len(rows) >= fewest)
     small = tuple(sorted(places.keys() - set(large)))
     if not large:
-        most = max(map(len, places.values()), default=0)
+        most = count_of(max(map(len, places.values()), default=0), "normal sample")
         raise DataError(
-            f"none of the {len(places):,} groups is large enough: the largest has {most:,} normal "
-            f"samples, this rule needs {fewest:,} in a group. Calibrate without groups, with more "
+            f"none of the {len(places):,} groups is large enough: the largest has {most}, this "
+            f"rule needs {fewest:,} in a group. Calibrate without groups, with more "
             f"normals, or with a higher `alpha`."
         )
     found = [_group(name, (name,), scores[places[name]], rule, tail) for name in large]
@@ -225,10 +228,17 @@ def _places(names: Sequence[str | None]) -> dict[str, NDArray[np.int64]]:
     return {name: rows for name, rows in found if name is not None}
 
 
-def _check(scores: NDArray[np.float64], rule: Rule, tail: Tail) -> None:
+def _check(
+    scores: NDArray[np.float64], rule: Rule, tail: Tail, more: Callable[[int, int], str] | None
+) -> None:
     n, fewest = len(scores), rule.fewest(tail)
     if n < fewest:
-        raise DataError(_too_few(n, fewest, rule, tail))
+        sides = " on both sides" if tail == "both" else ""
+        raise DataError(
+            f"this rule needs the scores of at least {count_of(fewest, 'normal sample')}{sides}, "
+            f"got {n:,}. {weaker_claims(rule, n, tail)}{more(n, fewest) if more else ''} "
+            f"'nice-anomaly plan' shows what takes how many."
+        )
     finite = np.isfinite(scores) if isinstance(rule, Sigma) else ~(scores == np.inf)
     bad = int((~finite | np.isnan(scores)).sum())
     if bad:
@@ -241,17 +251,3 @@ def _check(scores: NDArray[np.float64], rule: Rule, tail: Tail) -> None:
             f"all {n:,} calibration scores are equal ({scores[0]:g}): there is no spread to "
             f"set a threshold from. Check that the samples differ."
         )
-
-
-def _too_few(n: int, fewest: int, rule: Rule, tail: Tail) -> str:
-    sides = " on both sides" if tail == "both" else ""
-    sentence = f"this rule needs the scores of at least {fewest:,} normal samples{sides}, got {n:,}"
-    least = rule.smallest_rate(n, tail) if n > 1 else None
-    if least is None:
-        return f"{sentence}: give more normals with `inputs`."
-    offer = ranks.rounded_up(least)
-    support = f", or accept a higher rate: {n:,} can support `alpha={offer:g}`" if offer < 1 else ""
-    return (
-        f"{sentence}. Give more normals with `inputs`{support}. 'nice-anomaly plan' shows what "
-        f"takes how many."
-    )

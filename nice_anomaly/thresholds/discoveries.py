@@ -15,6 +15,7 @@ from nice_anomaly.errors import ConfigError
 from nice_anomaly.thresholds.bounds import Bounds, sides_of
 from nice_anomaly.thresholds.calibration import Calibration, Group
 from nice_anomaly.vocabulary import Tail
+from nice_anomaly.words import count_of
 
 Method = Literal["bh", "by"]
 
@@ -59,6 +60,14 @@ class Discoveries:
         """
         return max(1, int(np.ceil(smallest * m / self._share(m) - 1e-9)))
 
+    def normals_for_one(self, m: int, tail: Tail) -> int:
+        """The fewest calibration normals with which a single one of m samples can be flagged.
+
+        >>> Discoveries(0.01).normals_for_one(100, "low")
+        9999
+        """
+        return max(1, int(np.ceil(sides_of(tail) * m / self._share(m) - 1e-9)) - 1)
+
     def bounds(self, level: float, group: Group, tail: Tail) -> Bounds:
         """The thresholds that flag p-values up to ``level``."""
         rank = int(np.floor(level * (group.n + 1) / sides_of(tail) + 1e-6))
@@ -72,22 +81,24 @@ class Discoveries:
         if not m:
             return
         fewest, n = self.fewest(calibration.smallest_p_value, m), calibration.n
-        start = f"with {n:,} calibration scores and {m:,} samples"
+        start = f"with {count_of(n, 'calibration score')} and {count_of(m, 'sample')}"
+        enough = f"{self.normals_for_one(m, calibration.tail):,} calibration normals"
         if calibration.tail == "both" and self.method == "bh":
             yield (
                 "note: for both tails the proof of this procedure does not reach; `by=True` has one"
             )
         if fewest > m:
             yield (
-                f"note: {start} nothing can be flagged at `fdr={self.fdr:g}`, however odd: more "
-                f"calibration normals or a higher `fdr` are needed"
+                f"note: {start} nothing can be flagged at `fdr={self.fdr:g}`, however odd: one "
+                f"discovery takes {enough}. Calibrate with more, `calibrate(inputs)`, choose a "
+                f"higher `fdr`, or leave it away: the threshold holds for each sample by itself"
             )
         elif fewest == 1:
             yield f"{start} a single discovery is possible at `fdr={self.fdr:g}`"
         else:
             yield (
                 f"{start} there are at least {fewest:,} discoveries at `fdr={self.fdr:g}`, or "
-                f"none; more calibration normals would lower that number"
+                f"none; {enough} would allow a single one"
             )
 
     def _share(self, m: int) -> float:

@@ -92,6 +92,17 @@ def smallest_rate(n: int, confidence: float, ranks: int = 1) -> float:
     return float(beta.ppf(confidence, ranks, n + 1 - ranks))
 
 
+def largest_confidence(n: int, alpha: float, ranks: int = 1) -> float:
+    """The largest confidence at which n scores can certify α: P(Binomial(n, α) ≥ ranks).
+
+    >>> round(largest_confidence(38, 0.05), 4), round(1 - 0.95**38, 4)
+    (0.8576, 0.8576)
+    """
+    from scipy.stats import binom
+
+    return float(binom.sf(ranks - 1, n, alpha))
+
+
 def share_above(n: int, ranks: int, alpha: float) -> float:
     """The share of calibrations whose true rate is above α, with ``ranks`` of n left out.
 

@@ -18,7 +18,7 @@ from nice_anomaly.errors import ConfigError
 from nice_anomaly.thresholds import ranks
 from nice_anomaly.thresholds.bounds import Bounds, number, ranked, sides_of
 from nice_anomaly.vocabulary import RuleName, Tail
-from nice_anomaly.words import percent, sure
+from nice_anomaly.words import count_of, percent, sure
 
 DRAWN = "new normals come as these came, independently, from the same source"
 MOST_SIGMAS = 1_000_000
@@ -177,7 +177,7 @@ class Certified(_OfRate):
         where, k = (" in every group, each", "") if grouped else (",", f" (k = {left_out:,})")
         return (
             f"at most {percent(self.alpha)} false alarms{where} with {sure(self.confidence)} "
-            f"confidence, from {n:,} normals{k}"
+            f"confidence, from {count_of(n, 'normal')}{k}"
         )
 
     def smallest_rate(self, n: int, tail: Tail) -> float:
