@@ -13,7 +13,7 @@ from nice_anomaly.data.builtin import (
 )
 from nice_anomaly.data.dataset import Dataset, Kind, Layout, row_hashes
 from nice_anomaly.data.find import Inputs, recognise, set_or_inputs
-from nice_anomaly.data.images import ImageForm
+from nice_anomaly.data.images import ImageForm, Shrinking
 from nice_anomaly.data.labels import Truth
 from nice_anomaly.data.learn import learn, recall
 from nice_anomaly.data.material import FEWEST, Material, Watch, Wishes, unwatched
@@ -49,6 +49,7 @@ __all__ = [
     "Own",
     "Reading",
     "SetRecord",
+    "Shrinking",
     "Source",
     "Split",
     "TableReading",
