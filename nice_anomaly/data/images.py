@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,15 @@ class Shrinking:
     def pixels(self) -> int:
         """About how many pixels of a file one of the run covers, along a side."""
         return max(2, round(max(self.usual[0] / self.form.height, self.usual[1] / self.form.width)))
+
+    def record(self) -> dict[str, Any]:
+        """As plain values."""
+        form = self.form
+        return {
+            "from": list(self.usual),
+            "to": [form.height, form.width],
+            "vanishing_below": self.pixels,
+        }
 
     def __str__(self) -> str:
         """

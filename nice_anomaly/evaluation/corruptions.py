@@ -168,15 +168,9 @@ IMAGES: Mapping[str, Corruption[Images]] = {
     "stripes": Corruption(_stripes, lambda g: f"{100 * g:g} % light, each fourth line"),
     "rotation": Corruption(_rotation, lambda g: f"{90 * g:g}°"),
     "shift": Corruption(_shift, lambda g: f"{25 * g:g} % of the width"),
-    "scratch": Corruption(
-        _marked(marks.scratch), lambda g: f"a line of 1/{60 / g:g} of a side in width"
-    ),
-    "stain": Corruption(
-        _marked(marks.stain), lambda g: f"a blob of a quarter of a side, {60 * g:g} % opaque"
-    ),
-    "dust": Corruption(
-        _marked(marks.dust), lambda g: f"{marks.specks(g)} specks of at most 1/50 of a side"
-    ),
+    "scratch": Corruption(_marked(marks.scratch), lambda g: f"1/{60 / g:g} of a side or 1 px wide"),
+    "stain": Corruption(_marked(marks.stain), lambda g: f"1/4 of a side, {60 * g:g} % opaque"),
+    "dust": Corruption(_marked(marks.dust), lambda g: f"{marks.specks(g)} specks, 1/50 of a side"),
 }
 
 

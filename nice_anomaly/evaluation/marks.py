@@ -21,14 +21,17 @@ CONTRAST = 0.35  # of white
 
 
 def scratch(image: Image, white: float, grade: float, rng: Random) -> Image:
-    """A thin, slightly curved line, lighter or darker than its surroundings."""
+    """A thin, slightly curved line, lighter or darker than its surroundings.
+
+    A lower grade is thinner, down to one pixel, and fainter.
+    """
     side = min(image.shape[:2])
     width = max(1.0, SCRATCH_WIDTH * grade * side)
     length = side * rng.uniform(0.3, 0.7)
     x, y = _turned(image, rng)
     y = y - rng.uniform(-0.2, 0.2) * x**2 / length
     ends = np.clip((length / 2 - np.abs(x)) / (0.1 * length), 0, 1)  # it begins and ends thin
-    cover = np.clip(0.5 + width / 2 - np.abs(y), 0, 1) * ends
+    cover = np.clip(0.5 + width / 2 - np.abs(y), 0, 1) * ends * np.sqrt(grade)
     return _painted(image, cover, _apart(image, cover, white, rng))
 
 
