@@ -109,6 +109,7 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
             "with an interrupted one, or another folder with --run.",
         ),
         "images are no table": ("sample -o x.csv", 2, "ending in .png"),
+        "nor rows on the screen": ("sample -o -", 2, "ending in .png, got '-'"),
         "no place for samples": ("sample -o runs/.last/x.png", 4, "cannot write"),
         "nothing to resume": ("train --resume", 4, "Start one with 'nice-anomaly train'."),
         "column of a built-in set": (

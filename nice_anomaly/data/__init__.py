@@ -27,7 +27,7 @@ from nice_anomaly.data.reading import (
 )
 from nice_anomaly.data.sources import BuiltIn, InMemory, Own, Source
 from nice_anomaly.data.splits import Split, split
-from nice_anomaly.data.tables import Column, Frame
+from nice_anomaly.data.tables import Cells, Column, Frame, decode
 
 __all__ = [
     "BUILTIN",
@@ -36,6 +36,7 @@ __all__ = [
     "Arrays",
     "Batch",
     "BuiltIn",
+    "Cells",
     "Column",
     "Dataset",
     "Frame",
@@ -60,6 +61,7 @@ __all__ = [
     "builtin",
     "builtin_material",
     "classes",
+    "decode",
     "evaluation_part",
     "learn",
     "recall",

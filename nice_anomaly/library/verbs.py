@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nice_anomaly import normals, run
 from nice_anomaly.data import Watch, recognise, set_or_inputs, unwatched
@@ -23,6 +22,7 @@ from nice_anomaly.evaluation.summary import unmatched
 from nice_anomaly.evaluation.verdicts import Stream, together, verdicts
 from nice_anomaly.library.beside import beside_us, contender
 from nice_anomaly.library.binding import Binding
+from nice_anomaly.library.drawing import Drawing
 from nice_anomaly.own_data import reading_of
 from nice_anomaly.run import DEFAULT
 from nice_anomaly.scores import Scores
@@ -38,7 +38,7 @@ def warn(text: str) -> None:
     warnings.warn(text, stacklevel=3)
 
 
-class Run(Binding):
+class Run(Drawing):
     """A trained model with its calibrations, on one device; ``learn`` and ``load_run`` make it."""
 
     def score(
@@ -278,23 +278,3 @@ class Run(Binding):
         rivals = for_layout(self.manifest.data.layout)
         learned = self.own_data().learned
         yield from compare(ours, others, rivals, learned, on.normal, on.anomalous, seed)
-
-    def sample(self, n: int, *, temperature: float = 0.7, seed: int = 0) -> NDArray[np.float64]:
-        """Draw from the model: images ``[n, height, width(, 3)]`` in levels, or rows ``[n, d]``.
-
-        Below 1 the temperature pulls samples towards the typical, above 1 towards the odd.
-
-        Raises:
-            ConfigError: no number of samples, or a temperature that is not positive.
-        """
-        if n < 1 or not 0 < temperature < np.inf:
-            raise ConfigError(
-                f"`n` takes a number of samples, at least 1, and `temperature` a positive number, "
-                f"got {n} and {temperature:g}."
-            )
-        drawn = self.trained.model.sample(n, seed=seed, temperature=temperature).cpu()
-        values: NDArray[np.float64] = self.trained.preprocess.to_raw(drawn).numpy()
-        if not np.isfinite(values).all():
-            raise ConfigError(f"`temperature` {temperature:g} is too large: samples are infinite.")
-        layout = self.manifest.data.layout
-        return values.reshape(n, *layout.shape) if layout.kind == "image" else values
