@@ -349,7 +349,7 @@ def test_samples_of_a_table_are_rows_of_it(command: Command) -> None:
     assert command("train", "-i", "t.csv", *QUICK).code == 0
     assert command("calibrate").code == 0
     done = command("sample", "-n", "80", "--temperature", "1")
-    assert "only time of day and weekday are learned" in " ".join(done.out.split())
+    assert "2024-01-01: only time of day and weekday" in " ".join(done.out.split())
     rows = rows_of("runs/t/sample.csv")
     assert len(rows) == 80
     assert list(rows[0]) == ["number", "half", "word", "when", "gap"]

@@ -43,7 +43,7 @@ class Drawing(Binding):
         """
         data = self.manifest.data
         if data.layout.kind == "image":
-            raise ConfigError(f"{self.name} has learned images: `run.sample({n})` draws those.")
+            raise ConfigError(f"{self.name} has learned images: run.sample(n) draws those.")
         rows = self.sample(n, temperature=temperature, seed=seed)
         if isinstance(data.reading, TableReading):
             return decode(rows, data.reading.columns)
