@@ -311,6 +311,13 @@ def test_of_a_date_the_second_of_the_week_comes_back() -> None:
     ]
 
 
+def test_every_minute_of_the_week_comes_back() -> None:
+    minutes = np.datetime64("2024-01-01", "m") + np.arange(7 * 24 * 60)
+    column = Column("when", "date")
+    coordinates = encode({"when": minutes.astype("datetime64[us]")}, [column], len(minutes)).values
+    assert (decode(coordinates, [column])["when"] == minutes).all()
+
+
 NEAREST: dict[str, tuple[Column, list[float], object]] = {
     "the nearest level": (Column("c", "number", low=0.5, high=4.5, step=1.0), [2.6], 2.5),
     "halfway is up": (Column("c", "number", low=0.5, high=4.5, step=1.0), [3.0], 3.5),
