@@ -250,11 +250,13 @@ def train_to_the_end(
 
 
 def remarks(job: Job, known: Collection[str | None] = ()) -> Iterator[str]:
-    """What a user has to know of what was read: labels without effect, columns left out.
+    """What a user has to know of what was read: details lost, labels in vain, columns left out.
 
     That columns ``known`` to be left out are is not said.
     """
     material, reading = job.material, job.material.reading
+    if material.shrinking is not None:
+        yield f"note: images {material.shrinking}"
     if not isinstance(reading, TableReading):
         return
     counts = truth_of(material.labels, reading.anomaly_values).counts

@@ -119,6 +119,7 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
         "no folder for samples": (
             "sample -o absent/x.png", 2, "the folder absent/ does not exist: create it first.",
         ),
+        "nor rows on the screen": ("sample -o -", 2, "ending in .png, got '-'"),
         "nothing to resume": ("train --resume", 4, "Start one with 'nice-anomaly train'."),
         "column of a built-in set": (
             "calibrate --group-column z", 2, "--group-column class groups its samples by what",
