@@ -108,6 +108,9 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
             "runs/digits already holds a run. Give --overwrite to replace it, --resume to go on "
             "with an interrupted one, or another folder with --run.",
         ),
+        "picture of another kind": ("info --plot x.jpg", 2, "--plot takes a name ending in .png"),
+        "picture that is a folder": ("info --plot runs", 2, "--plot: runs is a folder: name"),
+        "picture nowhere": ("info --plot a/x.png", 2, "there is no folder a for x.png: make it"),
         "images are no table": ("sample -o x.csv", 2, "ending in .png"),
         "no place for samples": ("sample -o runs/.last/x.png", 4, "cannot write"),
         "nothing to resume": ("train --resume", 4, "Start one with 'nice-anomaly train'."),

@@ -61,7 +61,7 @@ def test_it_says_that_its_score_is_a_bound_and_how_much_each_latent_says(
     assert bound in " ".join(command("calibrate", "--run", "runs/vae").out.replace("│", "").split())
     told = " ".join(command("info", "--run", "runs/vae").out.replace("│", "").split())
     assert "VAE of 8 latents, 2 × 64 silu, trainable prior, σ learned" in told
-    assert "held-out bound, VLB^(1)" in told
+    assert "under its noise; bound, VLB^(1)" in told
     found = command.json("info", "--run", "runs/vae")
     assert found["quantity"] == bound
     for asked in (("calibrate",), ("detect", "--dataset", "photos")):
