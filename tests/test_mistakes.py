@@ -15,8 +15,16 @@ from PIL import Image
 MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
     "empty": {  # a folder with nothing but the empty file 'file'
         "unknown config": ("train --config imagenet", 2, "no configuration 'imagenet'"),
-        "unknown key": ("train --set train.epoch=1", 2, "train.epoch: unknown key"),
-        "wrong type": ("train --set train.epochs=x", 2, "valid integer, got 'x'"),
+        "unknown key": (
+            "train --set train.epoch=1", 2,
+            "error: --set train.epoch=1: there is no setting train.epoch. Did you mean "
+            "train.epochs?",
+        ),
+        "wrong type": (
+            "train --set train.epochs=x", 2,
+            "error: --set train.epochs=x: train.epochs should be a valid integer, got 'x'.",
+        ),
+        "negative seed": ("train --seed -1", 2, "error: --seed -1: seed should be greater than"),
         "no setting": ("train --set epochs", 2, "--set takes key.path=value, got 'epochs'."),
         "resume and seed": (
             "train --resume --seed 1", 2,

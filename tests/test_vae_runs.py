@@ -207,9 +207,9 @@ def test_weights_that_are_no_numbers_end_the_training_with_a_sentence() -> None:
 
 
 MISTAKES = {
-    "no draws": (["vae.draws=0"], "vae.draws: input should be greater than or equal to 1"),
-    "a thousand million draws": (["vae.draws=1000000000"], "vae.draws: input should be less than"),
-    "no spread": (["vae.sigma=0"], "vae.sigma: input should be greater than or equal to 0.0001"),
+    "no draws": (["vae.draws=0"], "vae.draws should be greater than or equal to 1"),
+    "a thousand million draws": (["vae.draws=1000000000"], "vae.draws should be less than"),
+    "no spread": (["vae.sigma=0"], "vae.sigma should be greater than or equal to 0.0001"),
     "no latents": (["vae.latents=0"], "vae.latents"),
     "a gradient": (["train.gradient=magic"], "'reparametrised', 'log-derivative' or 'plain-log"),
     "no other draws": (
