@@ -16,6 +16,7 @@ from conftest import FAST, Command, copied, lines_of, rows_of
 from PIL import Image
 
 from nice_anomaly.cli import app
+from nice_anomaly.cli.live import Log
 
 VERBS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 PANELS = {
@@ -128,7 +129,8 @@ def test_the_three_commands_in_a_row(command: Command) -> None:
     record = json.loads(trained.out)
     assert record["run"] == "runs/digits"
     assert (record["epochs"], record["seed"]) == (3, 0)
-    assert "epoch   3/3" in trained.err
+    told = [line[:11] for line in trained.err.splitlines() if line.startswith("epoch")]
+    assert told == ["epoch   1/3", "epoch   3/3"]  # a log has the first and the last
 
     calibrated = command.json("calibrate")
     contract = {"rule", "threshold", "n", "mean", "std", "claimed_rate", "confidence", "k"}
@@ -260,7 +262,7 @@ def test_an_interrupted_training_is_kept_and_resumed_to_the_same_weights(
     )
     assert running.stderr is not None
     for line in running.stderr:
-        if line.startswith("epoch   2/"):
+        if line.startswith("epoch   1/"):
             break
     running.send_signal(signal.SIGINT)
     rest = running.stderr.read()
@@ -312,7 +314,8 @@ def test_a_diverging_training_keeps_the_last_good_weights(
     best = kept["best_epoch"] + 1
     assert 1 <= best < failed
     assert said[-1] == f"runs/digits holds the weights of epoch {best}, the best before that."
-    assert sum(line.startswith("epoch ") for line in said) == failed - 1
+    told = [line.split("/")[0] for line in said if line.startswith("epoch ")]
+    assert told == [f"epoch {1:>3}", f"epoch {failed - 1:>3}"]  # it was over within a minute
     assert kept["finished"] is True
     assert command.json("calibrate")["n"] == 350
     assert command.json("detect", "--dataset", "photos")["flagged_rate"] > 0.8
@@ -322,6 +325,28 @@ def test_a_diverging_training_keeps_the_last_good_weights(
         ".safetensors",
     }
     assert not list(elsewhere.glob("runs/**/.*tmp"))
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ([], []),
+        ([0], [0]),
+        ([0, 1], [0, 1]),
+        ([0, 59.9, 60, 61, 119.9], [0, 60, 119.9]),
+        ([0, 60, 120], [0, 60, 120]),
+        ([0, 100, 110, 160], [0, 100, 160]),
+    ],
+)
+def test_a_log_has_a_line_a_minute_the_first_and_the_last(
+    times: list[float], said: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = Log(60, clock=iter(times).__next__)
+    for at in times:
+        log.add(f"{at}")
+    log.close()
+    log.close()
+    assert capsys.readouterr().err.split() == [f"{at}" for at in said]
 
 
 def test_a_training_that_diverges_at_once_leaves_no_run(command: Command, elsewhere: Path) -> None:

@@ -614,7 +614,7 @@ REFUSED: dict[str, tuple[Act, type[NiceAnomalyError], str]] = {
     "a setting that is none": (
         lambda _, __, ___: na.learn(rows(400), overrides=["train.epoch=3"]),
         ConfigError,
-        "train.epoch: unknown key. Known: epochs, least_steps",
+        "there is no setting train.epoch. Did you mean train.epochs?",
     ),
     "resume without a run": (
         lambda _, __, ___: na.learn(resume=True),

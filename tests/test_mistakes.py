@@ -15,8 +15,16 @@ from PIL import Image
 MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
     "empty": {  # a folder with nothing but the empty file 'file'
         "unknown config": ("train --config imagenet", 2, "no configuration 'imagenet'"),
-        "unknown key": ("train --set train.epoch=1", 2, "train.epoch: unknown key"),
-        "wrong type": ("train --set train.epochs=x", 2, "valid integer, got 'x'"),
+        "unknown key": (
+            "train --set train.epoch=1", 2,
+            "error: --set train.epoch=1: there is no setting train.epoch. Did you mean "
+            "train.epochs?",
+        ),
+        "wrong type": (
+            "train --set train.epochs=x", 2,
+            "error: --set train.epochs=x: train.epochs should be a valid integer, got 'x'.",
+        ),
+        "negative seed": ("train --seed -1", 2, "error: --seed -1: seed should be greater than"),
         "no setting": ("train --set epochs", 2, "--set takes key.path=value, got 'epochs'."),
         "resume and seed": (
             "train --resume --seed 1", 2,
@@ -112,6 +120,9 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
             "runs/digits already holds a run. Give --overwrite to replace it, --resume to go on "
             "with an interrupted one, or another folder with --run.",
         ),
+        "picture of another kind": ("info --plot x.jpg", 2, "--plot takes a name ending in .png"),
+        "picture that is a folder": ("info --plot runs", 2, "--plot: runs is a folder: name"),
+        "picture nowhere": ("info --plot a/x.png", 2, "there is no folder a for x.png: make it"),
         "images are no table": ("sample -o x.csv", 2, "ending in .png"),
         "no place for samples": (
             "sample -o runs/.last/x.png", 2, "--output runs/.last/x.png: runs/.last is no folder.",

@@ -1,6 +1,9 @@
-"""The live part of ``train``: what it learns from, a bar for the steps, a line an epoch."""
+"""The live part of ``train``: what it learns from, a bar for the steps, now and then a line."""
 
-from collections.abc import Iterator
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nice_anomaly.cli import render, runs
@@ -8,6 +11,8 @@ from nice_anomaly.data import Inputs
 from nice_anomaly.learning import Job, Kept, Report, remarks, train_to_the_end
 from nice_anomaly.training import Checkpoint, Progress
 from nice_anomaly.words import counted
+
+BESIDE_A_BAR, IN_A_LOG = 10.0, 60.0  # seconds between two lines
 
 
 def introduce(found: Inputs) -> None:
@@ -34,6 +39,7 @@ def announce(job: Job) -> None:
 def run(job: Job, path: Path, resume: Checkpoint | None) -> Checkpoint:
     """Train to the end under a bar that shows each step; see ``train_to_the_end``."""
     epochs = job.settings.train.epochs
+    log = Log(BESIDE_A_BAR if render.talk.is_terminal else IN_A_LOG)
     with render.progress_bar("training", None, "samples") as bar:
 
         def listen(report: Report) -> None:
@@ -46,9 +52,36 @@ def run(job: Job, path: Path, resume: Checkpoint | None) -> Checkpoint:
             elif isinstance(report, Kept):
                 runs.remember(report.path)
             else:
-                _epoch(report, epochs)
+                log.add(_epoch(report, epochs))
 
-        return train_to_the_end(job, path, resume, listen)
+        try:
+            return train_to_the_end(job, path, resume, listen)
+        finally:
+            log.close()
+
+
+@dataclass
+class Log:
+    """Lines on stderr at most every so many ``seconds``; the first and the last always."""
+
+    seconds: float
+    clock: Callable[[], float] = time.monotonic
+    _said: float = field(default=-math.inf, init=False)
+    _kept: str = field(default="", init=False)
+
+    def add(self, line: str) -> None:
+        """Say a line, or keep it for the end."""
+        now = self.clock()
+        self._kept = line
+        if now - self._said >= self.seconds:
+            self._said = now
+            self.close()
+
+    def close(self) -> None:
+        """Say the last line, if it was not."""
+        if self._kept:
+            render.say(self._kept)
+        self._kept = ""
 
 
 def _read(job: Job) -> Iterator[str]:
@@ -66,11 +99,11 @@ def _read(job: Job) -> Iterator[str]:
     yield from remarks(job)
 
 
-def _epoch(checkpoint: Checkpoint, epochs: int) -> None:
+def _epoch(checkpoint: Checkpoint, epochs: int) -> str:
     """One line for an epoch that has ended."""
     last = checkpoint.history[-1]
     better = ", best so far" if checkpoint.best_epoch == last.epoch else ""
-    render.say(
+    return (
         f"epoch {last.epoch + 1:>3}/{epochs}  fit {last.train:9.2f}  held out "
         f"{last.early_stopping:9.2f} nats  {last.samples_per_second:,.0f} samples/s{better}"
     )
