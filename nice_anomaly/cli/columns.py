@@ -1,19 +1,17 @@
 """Columns: what a run has made of each column of a table, for people."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from nice_anomaly.cli import render
 from nice_anomaly.data import Column
-from nice_anomaly.words import percent
+from nice_anomaly.words import count_of, percent
 
 MOST = 40  # on the screen; info --json has them all
 
 
-def show_columns(columns: Sequence[Column], *, aside: bool = False) -> None:
-    """A line a column: what it is read as, what was seen there, how much is missing.
-
-    ``aside`` is for talk, on stderr.
-    """
+def show_columns(columns: Sequence[Column], on: Any = render.out) -> None:
+    """A line a column: what it is read as, what was seen there, how much is missing."""
     lines = [
         [
             column.name,
@@ -24,11 +22,11 @@ def show_columns(columns: Sequence[Column], *, aside: bool = False) -> None:
         for column in columns[:MOST]
     ]
     render.show_table(
-        f"{len(columns):,} columns",
+        count_of(len(columns), "column"),
         ["column", "read as", "seen", "missing"],
         lines,
         words=(0, 1, 2),
-        aside=aside,
+        on=on,
     )
     if len(columns) > MOST:
         render.say(f"and {len(columns) - MOST:,} more columns; info --json has them all")

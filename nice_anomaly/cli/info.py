@@ -27,6 +27,7 @@ def info(run: options.Run = None, plot: Plot = None, as_json: options.Json = Fal
     """Show architecture, data, training record, calibration and versions of a run."""
     from nice_anomaly import curve
     from nice_anomaly.cli import render, runs
+    from nice_anomaly.cli.columns import show_columns
     from nice_anomaly.cli.wording import as_typed
     from nice_anomaly.data import TableReading
     from nice_anomaly.library import load_run
@@ -54,8 +55,7 @@ def info(run: options.Run = None, plot: Plot = None, as_json: options.Json = Fal
     render.show_facts(f"run: {loaded.name}", [*facts(loaded), *lines])
     reading = loaded.manifest.data.reading
     if isinstance(reading, TableReading):
-        read = [[column.name, str(column)] for column in reading.columns]
-        render.show_table("columns", ["name", "read as"], read, words=(0, 1))
+        show_columns(reading.columns)
 
 
 def record(run: "Run", calibrations: "dict[str, Calibration]") -> dict[str, Any]:
@@ -80,7 +80,7 @@ def facts(run: "Run") -> list[tuple[str, str]]:
     manifest, data = run.manifest, run.manifest.data
     return [
         ("state", "finished" if manifest.finished else "interrupted; train --resume goes on"),
-        ("normal data", f"{data.name}: {data.n:,} {data.layout}"),
+        ("normal data", f"{data.name}: {data.n:,} {data.described}"),
         (
             "split",
             f"{data.fit:,} fit, {data.early_stopping:,} early stopping, "

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nice_anomaly.cli import render, runs
-from nice_anomaly.data import Inputs
+from nice_anomaly.cli.columns import show_columns
+from nice_anomaly.data import Inputs, TableReading
 from nice_anomaly.learning import Job, Kept, Report, remarks, train_to_the_end
 from nice_anomaly.training import Checkpoint, Progress
-from nice_anomaly.words import counted
+from nice_anomaly.words import count_of, counted
 
 BESIDE_A_BAR, IN_A_LOG = 10.0, 60.0  # seconds between two lines
 
@@ -18,7 +19,7 @@ BESIDE_A_BAR, IN_A_LOG = 10.0, 60.0  # seconds between two lines
 def introduce(found: Inputs) -> None:
     """Which input was found."""
     skipped = f", {found.skipped:,} other files left out" if found.skipped else ""
-    render.say(f"{found.name}: {found.kind}s in {len(found.parts):,} files{skipped}")
+    render.say(f"{found.name}: {found.kind}s in {count_of(len(found.parts), 'file')}{skipped}")
 
 
 def announce(job: Job) -> None:
@@ -28,6 +29,8 @@ def announce(job: Job) -> None:
     if material.reading is not None:
         for line in _read(job):
             render.say(line)
+    if isinstance(material.reading, TableReading):
+        show_columns(material.reading.columns, on=render.talk)
     render.say(
         f"{data.name}: {len(parts.fit):,} to fit, {len(parts.early_stopping):,} to stop "
         f"early, {len(parts.calibration):,} kept for calibration"
@@ -95,8 +98,11 @@ def _read(job: Job) -> Iterator[str]:
     beyond = f"beyond data.rows = {job.settings.data.rows:,}, at random"
     out[beyond] = material.total - len(material.dataset) - sum(out.values())
     left = f"; left out: {counted(out)}" if any(out.values()) else ""
-    yield f"{len(material.dataset):,} normal samples: {material.dataset.layout}{left}"
-    yield from remarks(job)
+    reading = material.reading
+    assert reading is not None
+    shown = [c.name for c in reading.columns] if isinstance(reading, TableReading) else []
+    yield f"{count_of(len(material.dataset), 'normal sample')}: {reading.described}{left}"
+    yield from remarks(job, shown)  # the table says why a column is left out
 
 
 def _epoch(checkpoint: Checkpoint, epochs: int) -> str:

@@ -57,57 +57,65 @@ def show_facts(title: str, facts: Sequence[tuple[str, str]]) -> None:
     names, values = zip(*facts, strict=True)
     fitting = widths([names, values], (0, 1), out.width - 7)
     if fitting is None:
-        _show_list(title, ("", ""), [(f"{name}:" if name else "", value) for name, value in facts])
+        _show_list(
+            title, ("", ""), [(f"{name}:" if name else "", value) for name, value in facts], out
+        )
         return
     table = Table(show_header=False)
     for width, style in zip(fitting, ("cyan", ""), strict=True):
         table.add_column(style=style, width=width)
-    _show_rows(title, table, facts, fitting)
+    _show_rows(title, table, facts, fitting, out)
 
 
 def show_table(
-    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[int] = (0,)
+    title: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    words: Sequence[int] = (0,),
+    on: Console = out,
 ) -> None:
-    """A table on stdout; the columns ``words`` are text, the others are numbers."""
+    """A table on stdout or ``on`` another; the columns ``words`` are text, others are numbers."""
     columns = [*zip(header, *rows, strict=True)]
-    fitting = widths(columns, words, out.width - 3 * len(header) + 1)
+    fitting = widths(columns, words, on.width - 3 * len(header) + 1)
     if fitting is None:
-        _show_list(title, header, rows)
+        _show_list(title, header, rows, on)
         return
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for index, (name, width) in enumerate(zip(header, fitting, strict=True)):
         justify: JustifyMethod = "left" if index in words else "right"
         table.add_column(folded(name, width), justify=justify, width=width)
-    _show_rows(title, table, rows, fitting)
+    _show_rows(title, table, rows, fitting, on)
 
 
-def _show_title(title: str) -> None:
+def _show_title(title: str, on: Console) -> None:
     """A line of its own, as long as the terminal is wide."""
-    out.print(Text(folded(title, out.width), style="bold"), soft_wrap=True)
+    on.print(Text(folded(title, on.width), style="bold"), soft_wrap=True)
 
 
 def _show_rows(
-    title: str, table: Table, rows: Sequence[Sequence[str]], widths: Sequence[int]
+    title: str, table: Table, rows: Sequence[Sequence[str]], widths: Sequence[int], on: Console
 ) -> None:
     """The rows under a title."""
     for row in rows:
         cells = zip(row, widths, strict=True)
         table.add_row(*(escape(folded(cell, width)) for cell, width in cells))
-    _show_title(title)
-    out.print(table)
+    _show_title(title, on)
+    on.print(table)
 
 
-def _show_list(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _show_list(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], on: Console
+) -> None:
     """A table for a narrow terminal: row by row, one cell under the other."""
-    _show_title(title)
+    _show_title(title, on)
     for row in rows:
         for index, (name, cell) in enumerate(zip(header, row, strict=True)):
             text = f"{name}: {cell}" if name else cell
             indent = "  " if index else ""
-            lines = folded(text, out.width - len(indent)).splitlines() if cell else []
+            lines = folded(text, on.width - len(indent)).splitlines() if cell else []
             for line in lines:
-                out.print(Text(indent + line, style="" if index else "cyan"), soft_wrap=True)
-    out.print()
+                on.print(Text(indent + line, style="" if index else "cyan"), soft_wrap=True)
+    on.print()
 
 
 @dataclass

@@ -82,7 +82,7 @@ def _other_set(layout: Layout, manifest: Manifest) -> str | None:
     data = manifest.data
     if isinstance(data.source, BuiltIn) and data.layout == layout:
         return None
-    return f"has learned {data.name}, {data.layout}"
+    return f"has learned {data.name}, {data.described}"
 
 
 def _other_input(kind: Kind, names: frozenset[str] | None, manifest: Manifest) -> str | None:
