@@ -156,6 +156,12 @@ def dust(rng: np.random.Generator) -> None:
     assert max(np.ptp(np.argwhere(specks == i + 1), axis=0).max() for i in range(n)) <= 12
 
 
+def a_panorama(rng: np.random.Generator) -> None:
+    """Far from a small stain nothing changes, nor overflows."""
+    long = np.full((1, 16, 1_000), 200, np.uint8)
+    assert 0 < (IMAGES["stain"].apply(long, 1.0, rng) != long).mean() < 0.1
+
+
 def marks_are_seen_on_black_and_on_white(rng: np.random.Generator) -> None:
     for name in ("scratch", "stain", "dust"):
         assert marks_on(name, 0, 1.0, rng).max() > 40
@@ -167,7 +173,7 @@ BY_HAND: dict[str, Callable[[np.random.Generator], None]] = {
     for check in (
         *(blank, constant, inverted, smaller, smaller_on_its_ground, a_wide_blur),
         *(columns_swapped, column_permuted, unit_error),
-        *(scratch, stain, dust, marks_are_seen_on_black_and_on_white),
+        *(scratch, stain, dust, a_panorama, marks_are_seen_on_black_and_on_white),
     )
 }
 

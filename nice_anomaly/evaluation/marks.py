@@ -15,6 +15,7 @@ Tone = float | NDArray[np.float64]
 SCRATCH_WIDTH = 1 / 60  # of the side at grade 1: 1/240 at the lowest
 STAIN_RADIUS = 1 / 8
 STAIN_OPACITY = 0.6
+FAR = 50.0  # softnesses beyond the edge, where e to the distance is not yet infinite
 SPECK = 1 / 100  # radius
 SPECKS = 40
 CONTRAST = 0.35  # of white
@@ -43,7 +44,8 @@ def stain(image: Image, white: float, grade: float, rng: Random) -> Image:
     edge = radius * np.ones_like(angle)
     for waves in (2, 3, 5):
         edge += radius * rng.uniform(0, 0.2) * np.sin(waves * angle + rng.uniform(0, 2 * np.pi))
-    cover = STAIN_OPACITY * grade / (1 + np.exp((np.hypot(x, y) - edge) / (0.1 * radius)))
+    beyond = np.minimum((np.hypot(x, y) - edge) / (0.1 * radius), FAR)
+    cover = STAIN_OPACITY * grade / (1 + np.exp(beyond))
     dark = white * rng.uniform(0, 0.4, image.shape[2:])
     return _painted(image, cover, white - dark if _under(image, cover) < 0.3 * white else dark)
 

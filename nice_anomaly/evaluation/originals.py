@@ -32,8 +32,8 @@ def corrupted(
 ) -> Iterator[Made]:
     """The files at ``places`` after every attempt, in the form of a run.
 
-    Every file is read once and draws from a generator of its own, so that neither the order nor
-    the number of files at a time changes what befalls it.
+    Every attempt on a file draws from a generator of its own, so that neither the order nor the
+    number of files at a time changes what befalls it. A few files are in memory at a time.
 
     Raises:
         DataError: a file can no longer be read.
