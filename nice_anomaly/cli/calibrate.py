@@ -115,7 +115,9 @@ def calibrate(
     if alarms is None:
         tail_of(choose(rule, numbers, CalibrateSettings()), tail, "low")  # before the run is read
     samples = recognise(source.files) if source.files else None
-    loaded = load_run(runs.locate(run, samples), device=machine.device, data_root=machine.data_root)
+    loaded = load_run(
+        runs.locate(run, samples, written), device=machine.device, data_root=machine.data_root
+    )
     calibration = loaded.calibrate(
         samples,
         rule=rule,

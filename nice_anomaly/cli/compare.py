@@ -51,7 +51,7 @@ def compare(
 
     samples = builtin(source.dataset) if source.dataset else recognise(source.files)
     load = partial(load_run, device=machine.device, data_root=machine.data_root)
-    loaded = load(runs.locate(run, samples))
+    loaded = load(runs.locate(run, samples, written))
     against = loaded.calibration(calibration)
     others = [load(path) for path in beside or ()]
     on = loaded.opponents(

@@ -101,7 +101,9 @@ def detect(
     own = isinstance(samples, Inputs)
     if output is not None and isinstance(samples, Inputs):
         _spare(samples, output)
-    loaded = load_run(runs.locate(run, samples), device=machine.device, data_root=machine.data_root)
+    loaded = load_run(
+        runs.locate(run, samples, written), device=machine.device, data_root=machine.data_root
+    )
     summary = Summary((LEAST if own else 0) if top is None else top)
     with render.progress_bar("scoring", None, "samples") as bar:
         stream = loaded.stream(

@@ -11,6 +11,7 @@ from nice_anomaly.errors import ArtifactError, NiceAnomalyError
 from nice_anomaly.files import write
 
 if TYPE_CHECKING:
+    from nice_anomaly.cli.options import Written
     from nice_anomaly.data import BuiltIn, Inputs
 
 RUNS = Path("runs")
@@ -19,11 +20,15 @@ MANIFEST = "run.json"
 MOST = 40  # runs that are looked at
 
 
-def locate(run: Path | None, samples: "Inputs | BuiltIn | None" = None) -> Path:
+def locate(
+    run: Path | None,
+    samples: "Inputs | BuiltIn | None" = None,
+    written: "Written | None" = None,
+) -> Path:
     """The folder given with ``--run``, else one that was trained here, and says which.
 
     It is the one that the last ``train`` in this folder wrote, unless another one under ``runs/``
-    alone fits the ``samples`` that the verb is about; see ``choose_run``.
+    alone fits the ``samples`` that the verb is about, tables ``written`` so; see ``choose_run``.
 
     Raises:
         ArtifactError: none was given and none was trained here, or the samples fit several.
@@ -32,9 +37,11 @@ def locate(run: Path | None, samples: "Inputs | BuiltIn | None" = None) -> Path:
         return run
     last = _last()
     if samples is not None:
+        from nice_anomaly.data import Dialect
         from nice_anomaly.library.fitting import choose_run
 
-        choice = choose_run(last, _others(last), samples)
+        said = Dialect(**written.words) if written else Dialect()
+        choice = choose_run(last, _others(last), samples, said)
         if choice.why:
             render.say(f"run: {choice.path}, {choice.why}")
             return choice.path
