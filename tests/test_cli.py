@@ -255,19 +255,23 @@ def test_an_interrupted_training_is_kept_and_resumed_to_the_same_weights(
     command: Command, elsewhere: Path
 ) -> None:
     running = subprocess.Popen(
-        [sys.executable, "-m", "nice_anomaly", "train", *LONG],
+        [sys.executable, "-m", "nice_anomaly", "train", *LONG, "--json"],
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     assert running.stderr is not None
+    assert running.stdout is not None
     for line in running.stderr:
         if line.startswith("epoch   1/"):
             break
     running.send_signal(signal.SIGINT)
-    rest = running.stderr.read()
+    rest, said = running.stderr.read(), json.loads(running.stdout.read())
     running.stderr.close()
-    assert running.wait() == 130
+    running.stdout.close()
+    assert running.wait() == said["exit_code"] == 130
+    assert said["error"] in rest
     assert "interrupted: runs/digits holds the weights of epoch" in rest
     assert "Go on with 'nice-anomaly train --resume --run runs/digits', or use the run" in rest
     assert command("calibrate").code == 0  # the best so far can be used
