@@ -9,6 +9,7 @@ import sys
 import typer
 
 from nice_anomaly.cli import calibrate, compare, detect, info, plan, sample, stress, train
+from nice_anomaly.cli.help import Verb, Verbs, paragraphs
 from nice_anomaly.cli.wording import as_typed
 from nice_anomaly.errors import NiceAnomalyError
 
@@ -16,6 +17,7 @@ TERMINATED = 143
 
 app = typer.Typer(
     name="nice-anomaly",
+    cls=Verbs,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -31,7 +33,7 @@ for module, verb in (
     (sample, sample.sample),
 ):
     examples = "\n\n".join(["[dim]Examples[/dim]", *module.EXAMPLES])
-    app.command(epilog=examples)(verb)
+    app.command(cls=Verb, help=paragraphs(verb), epilog=examples)(verb)
 
 
 @app.callback(invoke_without_command=True)

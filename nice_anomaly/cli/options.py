@@ -28,7 +28,7 @@ DataRoot = Annotated[
         help="Where the built-in data sets are, or are downloaded to.",
     ),
 ]
-Device = Annotated[str, option(MACHINE, "--device", help="auto, cpu or cuda.")]
+Device = Annotated[str, option(MACHINE, "--device", metavar="DEVICE", help="auto, cpu or cuda.")]
 Json = Annotated[
     bool, option(OUTPUT, "--json", help="Print one JSON object and nothing else on stdout.")
 ]

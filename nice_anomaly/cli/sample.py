@@ -7,18 +7,23 @@ from nice_anomaly.cli import options
 from nice_anomaly.cli.options import MACHINE, OUTPUT, option
 from nice_anomaly.errors import ConfigError
 
-Count = Annotated[int, option(OUTPUT, "-n", "--count", min=1, max=10_000, help="How many.")]
+Count = Annotated[
+    int, option(OUTPUT, "-n", "--count", metavar="N", min=1, max=10_000, help="How many.")
+]
 Temperature = Annotated[
     float,
     option(
-        OUTPUT, "--temperature", help="Scales the latents: below 1 more typical, above 1 odder."
+        OUTPUT,
+        "--temperature",
+        metavar="T",
+        help="Scales the latents: below 1 more typical, above 1 odder.",
     ),
 ]
 Output = Annotated[
     Path | None,
     option(OUTPUT, "--output", "-o", metavar="FILE", help="Default: sample.png in the run."),
 ]
-Seed = Annotated[int, option(MACHINE, "--seed", min=0, help="Of the draw.")]
+Seed = Annotated[int, option(MACHINE, "--seed", metavar="N", min=0, help="Of the draw.")]
 EXAMPLES = ("nice-anomaly sample", "nice-anomaly sample -n 100 --temperature 1 -o odd.png")
 
 
