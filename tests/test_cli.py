@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +92,35 @@ def test_help_ends_with_two_examples_that_can_be_typed(command: Command, verb: s
         program, said, *arguments = shlex.split(line)
         assert (program, said) == ("nice-anomaly", verb)
         VERBS[verb].make_context(verb, arguments)  # parsed, not run
+
+
+@pytest.mark.parametrize("verb", ["", *PANELS])
+def test_help_is_whole_and_calls_values_by_what_they_mean(command: Command, verb: str) -> None:
+    shown = command(*verb.split(), "--help").out
+    assert "…" not in shown
+    types = r"<[a-z]|\b(TEXT|INTEGER|FLOAT|BOOLEAN|FILENAME|DIRECTORY)\b"
+    assert not re.search(types, shown)
+
+
+def test_help_breaks_its_lines_where_the_terminal_ends(command: Command) -> None:
+    for verb in PANELS:
+        told = command(verb, "--help", columns=70).out.partition("╭")[0]
+        for part in told.split(" \n \n")[1:]:
+            lines = [line.strip() for line in part.splitlines()]
+            for line, following in pairwise(lines):
+                if line and following:
+                    assert len(line) + 1 + len(following.split()[0]) > 66, told
+
+
+def test_completion_is_listed_and_installed(command: Command, tmp_path: Path) -> None:
+    assert {"--install-completion", "--show-completion"} <= {*command("--help").out.split()}
+    program = Path(sys.executable).with_name("nice-anomaly")
+    done = subprocess.run(
+        ["bash", "-c", f"'{program}' --install-completion; true"],
+        env={**os.environ, "HOME": str(tmp_path)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "bash completion installed" in done.stdout
+    assert "nice-anomaly" in (tmp_path / ".bashrc").read_text()
 
 
 def test_bash_completes_what_the_shown_script_says() -> None:
@@ -255,19 +286,23 @@ def test_an_interrupted_training_is_kept_and_resumed_to_the_same_weights(
     command: Command, elsewhere: Path
 ) -> None:
     running = subprocess.Popen(
-        [sys.executable, "-m", "nice_anomaly", "train", *LONG],
+        [sys.executable, "-m", "nice_anomaly", "train", *LONG, "--json"],
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     assert running.stderr is not None
+    assert running.stdout is not None
     for line in running.stderr:
         if line.startswith("epoch   1/"):
             break
     running.send_signal(signal.SIGINT)
-    rest = running.stderr.read()
+    rest, said = running.stderr.read(), json.loads(running.stdout.read())
     running.stderr.close()
-    assert running.wait() == 130
+    running.stdout.close()
+    assert running.wait() == said["exit_code"] == 130
+    assert said["error"] in rest
     assert "interrupted: runs/digits holds the weights of epoch" in rest
     assert "Go on with 'nice-anomaly train --resume --run runs/digits', or use the run" in rest
     assert command("calibrate").code == 0  # the best so far can be used

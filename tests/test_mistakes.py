@@ -3,6 +3,7 @@
 Every case is typed in a folder of one state, which all cases of that state share.
 """
 
+import json
 import shlex
 from collections.abc import Callable
 from contextlib import chdir
@@ -321,6 +322,37 @@ def test_a_mistake_is_one_sentence_and_changes_nothing(
     assert "Traceback" not in done.err
     assert "`" not in done.err  # what the library says in Python was translated
     assert content(folder) == before
+
+
+AS_JSON = {  # in a folder with nothing: the sentence, the exit code
+    "train --set train.epoch=1 --json": (
+        "--set train.epoch=1: there is no setting train.epoch. Did you mean train.epochs?", 2,
+    ),
+    "info --json --run nowhere": (
+        "there is no run in nowhere (no run.json). Train one with 'nice-anomaly train --run "
+        "nowhere', or name another folder with --run.", 4,
+    ),
+    "train --json -i absent.csv": ("absent.csv: there is no such file", 3),
+    "calibrate --json --alhpa 0.01": ("No such option: --alhpa", 2),
+    "calibrate --json --alpha": ("Option '--alpha' requires an argument", 2),
+    "calibrate --json --alpha x": ("Invalid value for '--alpha'", 2),
+    "stress --n 1 --json": ("Invalid value for '--n'", 2),
+    "clibrate --json": ("No such command 'clibrate'", 2),
+    "sample --json": ("No such option: --json", 2),
+    "--json": ("No such option: --json", 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("line", AS_JSON)
+def test_with_json_a_mistake_is_one_object(command: Command, elsewhere: Path, line: str) -> None:
+    sentence, code = AS_JSON[line]
+    done = command(*line.split())
+    found = json.loads(done.out)
+    assert found.keys() == {"error", "exit_code"}
+    assert found["exit_code"] == code == done.code
+    assert found["error"].startswith(sentence)
+    assert sentence.split("'")[0] in " ".join(done.err.split())  # which stays as it is
+    assert not [*elsewhere.iterdir()]
 
 
 def test_the_table_has_all_the_states() -> None:

@@ -82,9 +82,9 @@ class Log:
 
     def close(self) -> None:
         """Say the last line, if it was not."""
-        if self._kept:
-            render.say(self._kept)
-        self._kept = ""
+        line, self._kept = self._kept, ""  # an interruption while it is said says it once
+        if line:
+            render.say(line)
 
 
 def _read(job: Job) -> Iterator[str]:

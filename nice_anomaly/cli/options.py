@@ -193,7 +193,7 @@ class Machine:
         ),
     ] = DATA_ROOT
     device: Annotated[
-        str, option(MACHINE, "--device", metavar="NAME", help="auto, cpu or cuda.")
+        str, option(MACHINE, "--device", metavar="DEVICE", help="auto, cpu or cuda.")
     ] = "auto"
     quiet: Annotated[
         bool, option(MACHINE, "--quiet", "-q", help="Say nothing but results and errors.")

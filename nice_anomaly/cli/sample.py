@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 
 STDOUT = Path("-")
 
-Count = Annotated[int, option(OUTPUT, "-n", "--count", min=1, max=10_000, help="How many.")]
+Count = Annotated[
+    int, option(OUTPUT, "-n", "--count", metavar="N", min=1, max=10_000, help="How many.")
+]
 Temperature = Annotated[
     float,
     option(
-        OUTPUT, "--temperature", help="Scales the latents: below 1 more typical, above 1 odder."
+        OUTPUT,
+        "--temperature",
+        metavar="T",
+        help="Scales the latents: below 1 more typical, above 1 odder.",
     ),
 ]
 Output = Annotated[
@@ -33,7 +38,7 @@ Output = Annotated[
         help="Default: sample.png or sample.csv in the run; - prints rows.",
     ),
 ]
-Seed = Annotated[int, option(MACHINE, "--seed", min=0, help="Of the draw.")]
+Seed = Annotated[int, option(MACHINE, "--seed", metavar="N", min=0, help="Of the draw.")]
 EXAMPLES = ("nice-anomaly sample", "nice-anomaly sample -n 100 --temperature 1 -o odd.png")
 
 

@@ -19,10 +19,17 @@ BLIND = 0.5  # power below which a plain corruption is a blind spot
 
 Floor = Annotated[
     float | None,
-    option(OUTPUT, "--floor", help="Exit with 11 if a plain corruption is found less often."),
+    option(
+        OUTPUT,
+        "--floor",
+        metavar="SHARE",
+        help="Exit with 11 if a plain corruption is found less often.",
+    ),
 ]
-Most = Annotated[int, option(INPUT, "--n", min=10, help="Held-out normals to corrupt.")]
-Seed = Annotated[int, option(MACHINE, "--seed", min=0, help="Of the corruptions.")]
+Most = Annotated[
+    int, option(INPUT, "--n", metavar="N", min=10, help="Held-out normals to corrupt.")
+]
+Seed = Annotated[int, option(MACHINE, "--seed", metavar="N", min=0, help="Of the corruptions.")]
 EXAMPLES = ("nice-anomaly stress", "nice-anomaly stress --floor 0.8 --json")
 
 

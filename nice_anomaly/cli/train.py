@@ -30,7 +30,9 @@ Overrides = Annotated[
     list[str] | None,
     option(RUN, "--set", metavar="KEY=VALUE", help="Change one setting; repeatable."),
 ]
-Seed = Annotated[int | None, option(MACHINE, "--seed", help="Of split, weights and noise.")]
+Seed = Annotated[
+    int | None, option(MACHINE, "--seed", metavar="N", help="Of split, weights and noise.")
+]
 Size = Annotated[
     str | None,
     option(INPUT, "--size", metavar="HxW", help="Of images. Default: theirs, at most 32 a side."),

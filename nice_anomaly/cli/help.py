@@ -1,0 +1,36 @@
+"""Help: what Typer shows of a command, without a type beside what takes no value."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+
+class Verb(TyperCommand):
+    """A command whose switches, like ``--json``, stand alone."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """All options."""
+        return _plain(super().get_params(ctx))
+
+
+class Verbs(TyperGroup):
+    """The commands, with the same for the options before them."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """All options."""
+        return _plain(super().get_params(ctx))
+
+
+def _plain(options: list[Any]) -> list[Any]:
+    for option in options:
+        if option.is_flag:
+            option.metavar = ""
+    return options
+
+
+def paragraphs(verb: Callable[..., None]) -> str:
+    """What a verb says of itself, its lines free to break where the terminal ends."""
+    text = inspect.cleandoc(verb.__doc__ or "")
+    return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
