@@ -10,7 +10,7 @@ from nice_anomaly.words import count_of, percent
 MOST = 40  # on the screen; info --json has them all
 
 
-def show_columns(columns: Sequence[Column], on: Any = render.out) -> None:
+def show_columns(columns: Sequence[Column], on: Any = None) -> None:
     """A line a column: what it is read as, what was seen there, how much is missing."""
     lines = [
         [

@@ -25,7 +25,7 @@ class Verbs(TyperGroup):
 
 def _plain(options: list[Any]) -> list[Any]:
     for option in options:
-        if option.is_flag:
+        if getattr(option, "is_flag", False):  # an argument cannot be one
             option.metavar = ""
     return options
 

@@ -72,9 +72,10 @@ def show_table(
     header: Sequence[str],
     rows: Sequence[Sequence[str]],
     words: Sequence[int] = (0,),
-    on: Console = out,
+    on: Console | None = None,
 ) -> None:
     """A table on stdout or ``on`` another; the columns ``words`` are text, others are numbers."""
+    on = on or out
     columns = [*zip(header, *rows, strict=True)]
     fitting = widths(columns, words, on.width - 3 * len(header) + 1)
     if fitting is None:
