@@ -23,11 +23,13 @@ class Verbs(TyperGroup):
         return _plain(super().get_params(ctx))
 
 
-def _plain(options: list[Any]) -> list[Any]:
-    for option in options:
-        if getattr(option, "is_flag", False):  # an argument cannot be one
-            option.metavar = ""
-    return options
+def _plain(parameters: list[Any]) -> list[Any]:
+    for parameter in parameters:
+        if parameter.param_type_name == "argument":
+            parameter.display_type_rich = lambda ctx: None  # noqa: ARG005
+        elif parameter.is_flag:
+            parameter.metavar = ""
+    return parameters
 
 
 def paragraphs(verb: Callable[..., None]) -> str:
