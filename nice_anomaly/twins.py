@@ -36,9 +36,9 @@ def learned_again(data: DataRecord, found: Rate) -> Iterator[str]:
     if found.count and (_beyond_usual(data, found) or not data.repeated):
         was = "is" if found.count == 1 else "are"
         yield (
-            f"note: {found.count:,} of these {count_of(found.n, 'sample')} {was} among those the run "
-            f"has learned from: their scores are too good, and fewer are flagged than among new "
-            f"ones"
+            f"note: {found.count:,} of these {count_of(found.n, 'sample')} {was} among those the "
+            f"run has learned from: their scores are too good, and fewer are flagged than among "
+            f"new ones"
         )
 
 
