@@ -17,7 +17,6 @@ SCORES: dict[ScoreName, str] = {
     "input": "input: bands of energy, code length, roughness, extent",
     "auto": "auto: how usual latents, input, code length and extent are",
 }
-FACTOR = "; 1 nat less is 2.7 times less probable"
 MOST_GROUPS = 40  # on the screen; --json has them all
 
 
@@ -101,9 +100,11 @@ def show(calibration: Calibration, model: Density, title: str, follow: str) -> N
             "fresh normals" if calibration.fresh else "held-out normals",
             f"{calibration.n:,} of {calibration.source}",
         ),
-        ("score", f"{score_of(calibration, model)}{FACTOR if unit else ''}"),
+        ("score", score_of(calibration, model)),
         ("their scores", f"mean {every.mean:,.2f}, σ {every.std:,.2f}{unit}"),
     ]
+    if unit:
+        facts.append(("1 nat less", "2.7 times less probable"))
     if calibration.groups:
         facts.append(("threshold", f"by group, see below; {where} for a sample without one"))
     else:

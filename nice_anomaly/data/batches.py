@@ -107,8 +107,10 @@ def refuse_unreadable(faults: dict[int, str], where: Callable[[int], str]) -> No
 
 def refuse_nothing(source: str, n: int, first: str) -> None:
     """Raises DataError for ``n`` samples of which none can be read, the first for its reason."""
-    more = f"none of the {n:,} samples" if n > 1 else "the only sample"
-    raise DataError(f"{more} in {source} can be read: {first}. Is it the right input?")
+    what = f"none of the {n:,} samples in {source} can be read. The first is"
+    if n == 1:
+        what = f"the only sample in {source} cannot be read. It is"
+    raise DataError(f"{what} {first}. Is it the right input?")
 
 
 def _some_readable(found: Iterator[Batch], source: str) -> Iterator[Batch]:
@@ -117,7 +119,7 @@ def _some_readable(found: Iterator[Batch], source: str) -> Iterator[Batch]:
     for batch in found:
         if batch.faults and not first:
             row, reason = next(iter(batch.faults.items()))
-            first = f"{batch.ids[row]}: {reason}"
+            first = f"sample {batch.ids[row]}: {reason}"
         n += len(batch.ids)
         good = good or len(batch.faults) < len(batch.ids)
         yield batch
