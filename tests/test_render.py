@@ -39,7 +39,7 @@ TRIALS = [
 
 def calibrate() -> None:
     model = Flow(Architecture(dimensions=2, couplings=2, layers=1, width=2, prior="student"))
-    follow = "nice-anomaly detect --input PATH"
+    follow = "nice-anomaly detect PATH"
     calibrations.show(CALIBRATION, model, "calibrated: runs/week-12", follow)
 
 
@@ -74,6 +74,8 @@ calibrated: runs/week-12
 │ score         │ log-likelihood       │
 │ their scores  │ mean -0.50,          │
 │               │ σ 86.75 nats         │
+│ 1 nat less    │ 2.7 times less       │
+│               │ probable             │
 │ threshold     │ -142.00 nats         │
 │ false alarms, │ 8 of these 300, by   │
 │ measured      │ construction         │
@@ -84,7 +86,7 @@ calibrated: runs/week-12
 │ instead       │ 0.00 % [0.00, 1.22]  │
 │               │ of these             │
 │ next          │ nice-anomaly detect  │
-│               │ --input PATH         │
+│               │ PATH                 │
 └───────────────┴──────────────────────┘
 """,
     (calibrate, 80): """
@@ -98,11 +100,12 @@ calibrated: runs/week-12
 │ held-out normals       │ 300 of week-12.csv                                  │
 │ score                  │ log-likelihood                                      │
 │ their scores           │ mean -0.50, σ 86.75 nats                            │
+│ 1 nat less             │ 2.7 times less probable                             │
 │ threshold              │ -142.00 nats                                        │
 │ false alarms, measured │ 8 of these 300, by construction                     │
 │ false alarms, expected │ 2.99 % [1.38, 5.19], 95 % of cases in brackets      │
 │ mean - 3σ instead      │ -260.74 nats, 0.00 % [0.00, 1.22] of these          │
-│ next                   │ nice-anomaly detect --input PATH                    │
+│ next                   │ nice-anomaly detect PATH                            │
 └────────────────────────┴─────────────────────────────────────────────────────┘
 """,
     (calibrate, 120): """
@@ -114,11 +117,12 @@ calibrated: runs/week-12
 │ held-out normals       │ 300 of week-12.csv                                                          │
 │ score                  │ log-likelihood                                                              │
 │ their scores           │ mean -0.50, σ 86.75 nats                                                    │
+│ 1 nat less             │ 2.7 times less probable                                                     │
 │ threshold              │ -142.00 nats                                                                │
 │ false alarms, measured │ 8 of these 300, by construction                                             │
 │ false alarms, expected │ 2.99 % [1.38, 5.19], 95 % of cases in brackets                              │
 │ mean - 3σ instead      │ -260.74 nats, 0.00 % [0.00, 1.22] of these                                  │
-│ next                   │ nice-anomaly detect --input PATH                                            │
+│ next                   │ nice-anomaly detect PATH                                                    │
 └────────────────────────┴─────────────────────────────────────────────────────────────────────────────┘
 """,  # noqa: E501
     (detect, 40): """
@@ -136,10 +140,10 @@ detected: new.csv against runs/week-12
 │ score       │                        │
 │ unreadable  │ 3, without a verdict   │
 │ type I,     │ 0.88 % [0.71, 1.08]    │
-│ normal but  │                        │
-│ flagged     │                        │
+│ false       │                        │
+│ alarms      │                        │
 │ type II,    │ 75.45 % [66.33, 83.16] │
-│ passed      │                        │
+│ misses      │                        │
 │ AUROC,      │ 0.9266, 0.9084         │
 │ AUPRC       │                        │
 │ false       │ 40.80 %                │
@@ -157,8 +161,8 @@ detected: new.csv against runs/week-12
 │                            │ confidence, from 300 normals (k = 9)            │
 │ median score               │ -0.50 nats                                      │
 │ unreadable                 │ 3, without a verdict                            │
-│ type I, normal but flagged │ 0.88 % [0.71, 1.08]                             │
-│ type II, passed            │ 75.45 % [66.33, 83.16]                          │
+│ type I, false alarms       │ 0.88 % [0.71, 1.08]                             │
+│ type II, misses            │ 75.45 % [66.33, 83.16]                          │
 │ AUROC, AUPRC               │ 0.9266, 0.9084                                  │
 │ false alarms at 95 % found │ 40.80 %                                         │
 └────────────────────────────┴─────────────────────────────────────────────────┘
@@ -172,8 +176,8 @@ detected: new.csv against runs/week-12
 │ promises                   │ at most 5.00 % false alarms, with 95 % confidence, from 300 normals (k = 9) │
 │ median score               │ -0.50 nats                                                                  │
 │ unreadable                 │ 3, without a verdict                                                        │
-│ type I, normal but flagged │ 0.88 % [0.71, 1.08]                                                         │
-│ type II, passed            │ 75.45 % [66.33, 83.16]                                                      │
+│ type I, false alarms       │ 0.88 % [0.71, 1.08]                                                         │
+│ type II, misses            │ 75.45 % [66.33, 83.16]                                                      │
 │ AUROC, AUPRC               │ 0.9266, 0.9084                                                              │
 │ false alarms at 95 % found │ 40.80 %                                                                     │
 └────────────────────────────┴─────────────────────────────────────────────────────────────────────────────┘
