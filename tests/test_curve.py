@@ -61,6 +61,9 @@ def test_a_picture_of_any_number_of_epochs(epochs: int, tmp_path: Path) -> None:
         assert len(picture.convert("RGB").getcolors(1 << 20) or []) > 10
 
 
+USED = "run: runs/digits (trained last; name another with --run)\n"
+
+
 @pytest.fixture
 def trained(shared_digits: Path, elsewhere: Path) -> Path:
     return copied(shared_digits, elsewhere) / "runs" / "digits"
@@ -70,7 +73,7 @@ def trained(shared_digits: Path, elsewhere: Path) -> Path:
 @pytest.mark.usefixtures("trained")
 def test_info_draws_the_training(command: Command, name: str, start: bytes) -> None:
     done = command("info", "--plot", name)
-    assert (done.code, done.err) == (0, f"drew the training of runs/digits to {name}\n")
+    assert (done.code, done.err) == (0, f"{USED}drew the training of runs/digits to {name}\n")
     assert Path(name).read_bytes().startswith(start)
     assert command.json("info", "--plot", name) == command.json("info")
 

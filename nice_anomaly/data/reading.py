@@ -169,7 +169,11 @@ def stored(reading: Reading) -> dict[str, Any]:
     """A reading as plain values, one flat form for both kinds: what ``run.json`` keeps."""
     form = {"form": asdict(reading.form) if isinstance(reading, ImageReading) else None}
     table = reading if isinstance(reading, TableReading) else TableReading()
-    return form | asdict(table) | {"group_column": reading.group_column}
+    plain = form | asdict(table) | {"group_column": reading.group_column}
+    for name in ("dialect", "time_column"):  # of few runs
+        if getattr(table, name) == getattr(TableReading(), name):
+            del plain[name]
+    return plain
 
 
 def restored(entry: Mapping[str, Any]) -> Reading:
