@@ -29,6 +29,7 @@ from nice_anomaly.data import (
 from nice_anomaly.density import Density
 from nice_anomaly.errors import DataError, NumericsError
 from nice_anomaly.initial import INITIAL
+from nice_anomaly.models import rebuilt
 from nice_anomaly.own_data import own_material
 from nice_anomaly.preprocess import Preprocess
 from nice_anomaly.run import (
@@ -42,6 +43,7 @@ from nice_anomaly.run import (
     save_run,
 )
 from nice_anomaly.runtime import choose_device, choose_precision
+from nice_anomaly.scores.likelihood import log_likelihoods
 from nice_anomaly.settings import Settings
 from nice_anomaly.training import Checkpoint, Progress, train
 
@@ -128,6 +130,16 @@ class Job:
         if finished:
             drop_checkpoint(path)
         return Kept(path, finished)
+
+    def held_out(self, checkpoint: Checkpoint) -> float:
+        """The mean log-likelihood of the early-stopping part as it is scored, without noise.
+
+        What training compares epochs by has its noise: for images and tables it is lower.
+        """
+        model = rebuilt(self.model.architecture, checkpoint.best).to(self.model.device)
+        rows = self._rows(self.material.split.early_stopping)
+        preprocess = self.preprocess.to(model.device)
+        return float(log_likelihoods(model, preprocess, rows, precision=self.precision).mean())
 
     @cached_property
     def _hashes(self) -> tuple[Tensor, int]:
@@ -250,11 +262,13 @@ def train_to_the_end(
 
 
 def remarks(job: Job, known: Collection[str | None] = ()) -> Iterator[str]:
-    """What a user has to know of what was read: labels without effect, columns left out.
+    """What a user has to know of what was read: details lost, labels in vain, columns left out.
 
     That columns ``known`` to be left out are is not said.
     """
     material, reading = job.material, job.material.reading
+    if material.shrinking is not None:
+        yield f"note: images {material.shrinking}"
     if not isinstance(reading, TableReading):
         return
     counts = truth_of(material.labels, reading.anomaly_values).counts

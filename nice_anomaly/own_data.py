@@ -17,6 +17,7 @@ from nice_anomaly.data import (
     Material,
     Own,
     Reading,
+    Shrinking,
     builtin_material,
     classes,
     recall,
@@ -58,6 +59,17 @@ class OwnData:
     def held_out_groups(self) -> list[str | None] | None:
         """The groups of those."""
         return at(self.groups, self.material.split.calibration)
+
+    @property
+    def held_out_files(self) -> list[Path]:
+        """The image files of those, if they are all files."""
+        files = self.material.files
+        return [files[place] for place in self.material.split.calibration] if files else []
+
+    @property
+    def shrinking(self) -> Shrinking | None:
+        """What is lost of image files that are larger than the form of the run."""
+        return self.material.shrinking
 
     def untouched(self, typicality: Typicality | None) -> NDArray[np.int64]:
         """Places of the held-out samples that no typicality was fitted on."""

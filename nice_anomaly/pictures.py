@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,13 +37,14 @@ def grid_png(images: NDArray[np.float64], levels: int, zoom_to: int = 56) -> byt
     return stream.getvalue()
 
 
-def rows_csv(rows: NDArray[np.float64], names: Sequence[str]) -> bytes:
-    r"""Table rows ``[n, d]`` as CSV with a header.
+def rows_csv(columns: Mapping[str, Sequence[object]]) -> str:
+    r"""Table rows as CSV with a header; None is an empty cell.
 
-    >>> rows_csv(np.array([[1.5, 2.0]]), ["width", "height"])
-    b'width,height\n1.5,2\n'
+    >>> rows_csv({"width": ["1.5", "3"], "kind": ["a", None]})
+    'width,kind\n1.5,a\n3,\n'
     """
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerow(names)
-    np.savetxt(stream, rows, fmt="%.9g", delimiter=",")
-    return stream.getvalue().encode()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    return stream.getvalue()

@@ -37,8 +37,8 @@ def learned_again(data: DataRecord, found: Rate) -> Iterator[str]:
         was = "is" if found.count == 1 else "are"
         yield (
             f"note: {found.count:,} of these {count_of(found.n, 'sample')} {was} among those the "
-            f"run has learned from: their scores are too good, and fewer are flagged than among "
-            f"new ones"
+            f"run has learned from: their scores are too good, and fewer are flagged than "
+            f"among new ones"
         )
 
 

@@ -38,8 +38,8 @@ class Outcome:
 class Command:
     """``command("train", "--json")`` is ``nice-anomaly train --json``, with its exit code."""
 
-    def __call__(self, *arguments: object) -> Outcome:
-        """Run it in this process, 80 columns wide; nothing of it outlives the call."""
+    def __call__(self, *arguments: object, columns: int = 80) -> Outcome:
+        """Run it in this process, in so many columns; nothing of it outlives the call."""
         out, err = io.StringIO(), io.StringIO()
         talk, terminated = logging.getLogger("nice_anomaly"), signal.getsignal(signal.SIGTERM)
         level, handlers = talk.level, talk.handlers[:]
@@ -47,7 +47,7 @@ class Command:
         try:
             with (
                 patch.object(sys, "argv", argv),
-                patch.dict(os.environ, COLUMNS="80"),
+                patch.dict(os.environ, COLUMNS=str(columns)),
                 redirect_stdout(out),
                 redirect_stderr(err),
                 pytest.raises(SystemExit) as stop,

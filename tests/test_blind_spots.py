@@ -194,6 +194,19 @@ def test_stress_names_the_blind_spots(command: Command) -> None:
     assert command("stress", "--n", "100", "--floor", low).code == 0
 
 
+@pytest.mark.usefixtures("digits")
+def test_stress_counts_what_changed_and_promises_no_more_than_it_tried(command: Command) -> None:
+    """Everything is below a threshold of 10⁹: no corruption is missed, of those that were tried."""
+    assert command("calibrate", "--threshold", "1e9").code == 0
+    found = command.json("stress", "--n", "50")
+    counts = [found["false_alarms"]["n"], *(trial["n"] for trial in found["trials"])]
+    assert max(counts) == 50 > min(counts)
+    assert (found["shrunk"], found["blind_spots"]) == (None, [])
+    shown = command("stress", "--n", "50").out
+    assert "none of these 16 corruptions at their plainest" in " ".join(shown.split())
+    assert "shrunk" not in shown
+
+
 @pytest.mark.usefixtures("table")
 def test_stress_of_a_table(command: Command) -> None:
     found = command.json("stress")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from conftest import FAST, Command, copied, lines_of, rows_of
 from PIL import Image
 
 from nice_anomaly.cli import app
+from nice_anomaly.cli.live import Log
 
 VERBS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 PANELS = {
@@ -91,6 +93,35 @@ def test_help_ends_with_two_examples_that_can_be_typed(command: Command, verb: s
         VERBS[verb].make_context(verb, arguments)  # parsed, not run
 
 
+@pytest.mark.parametrize("verb", ["", *PANELS])
+def test_help_is_whole_and_calls_values_by_what_they_mean(command: Command, verb: str) -> None:
+    shown = command(*verb.split(), "--help").out
+    assert "…" not in shown
+    types = r"<[a-z]|\b(TEXT|INTEGER|FLOAT|BOOLEAN|FILENAME|DIRECTORY)\b"
+    assert not re.search(types, shown)
+
+
+@pytest.mark.parametrize("verb", PANELS)
+def test_a_paragraph_of_help_breaks_only_where_the_terminal_ends(
+    command: Command, verb: str
+) -> None:
+    paragraphs = (VERBS[verb].callback.__doc__ or "").split("\n\n")
+    told = command(verb, "--help", columns=400).out
+    for paragraph in paragraphs:
+        assert " ".join(paragraph.split()) in told
+
+
+def test_completion_is_listed_and_installed(command: Command, tmp_path: Path) -> None:
+    assert {"--install-completion", "--show-completion"} <= {*command("--help").out.split()}
+    program = Path(sys.executable).with_name("nice-anomaly")
+    done = subprocess.run(
+        ["bash", "-c", f"'{program}' --install-completion; true"],
+        env={**os.environ, "HOME": str(tmp_path)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "bash completion installed" in done.stdout
+    assert "nice-anomaly" in (tmp_path / ".bashrc").read_text()
+
+
 def test_bash_completes_what_the_shown_script_says() -> None:
     program = Path(sys.executable).with_name("nice-anomaly")
     script = (
@@ -128,7 +159,8 @@ def test_the_three_commands_in_a_row(command: Command) -> None:
     record = json.loads(trained.out)
     assert record["run"] == "runs/digits"
     assert (record["epochs"], record["seed"]) == (3, 0)
-    assert "epoch   3/3" in trained.err
+    told = [line[:11] for line in trained.err.splitlines() if line.startswith("epoch")]
+    assert told == ["epoch   1/3", "epoch   3/3"]  # a log has the first and the last
 
     calibrated = command.json("calibrate")
     contract = {"rule", "threshold", "n", "mean", "std", "claimed_rate", "confidence", "k"}
@@ -253,19 +285,23 @@ def test_an_interrupted_training_is_kept_and_resumed_to_the_same_weights(
     command: Command, elsewhere: Path
 ) -> None:
     running = subprocess.Popen(
-        [sys.executable, "-m", "nice_anomaly", "train", *LONG],
+        [sys.executable, "-m", "nice_anomaly", "train", *LONG, "--json"],
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     assert running.stderr is not None
+    assert running.stdout is not None
     for line in running.stderr:
-        if line.startswith("epoch   2/"):
+        if line.startswith("epoch   1/"):
             break
     running.send_signal(signal.SIGINT)
-    rest = running.stderr.read()
+    rest, said = running.stderr.read(), json.loads(running.stdout.read())
     running.stderr.close()
-    assert running.wait() == 130
+    running.stdout.close()
+    assert running.wait() == said["exit_code"] == 130
+    assert said["error"] in rest
     assert "interrupted: runs/digits holds the weights of epoch" in rest
     assert "Go on with 'nice-anomaly train --resume --run runs/digits', or use the run" in rest
     assert command("calibrate").code == 0  # the best so far can be used
@@ -312,7 +348,8 @@ def test_a_diverging_training_keeps_the_last_good_weights(
     best = kept["best_epoch"] + 1
     assert 1 <= best < failed
     assert said[-1] == f"runs/digits holds the weights of epoch {best}, the best before that."
-    assert sum(line.startswith("epoch ") for line in said) == failed - 1
+    told = [line.split("/")[0] for line in said if line.startswith("epoch ")]
+    assert told == [f"epoch {1:>3}", f"epoch {failed - 1:>3}"]  # it was over within a minute
     assert kept["finished"] is True
     assert command.json("calibrate")["n"] == 350
     assert command.json("detect", "--dataset", "photos")["flagged_rate"] > 0.8
@@ -322,6 +359,28 @@ def test_a_diverging_training_keeps_the_last_good_weights(
         ".safetensors",
     }
     assert not list(elsewhere.glob("runs/**/.*tmp"))
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ([], []),
+        ([0], [0]),
+        ([0, 1], [0, 1]),
+        ([0, 59.9, 60, 61, 119.9], [0, 60, 119.9]),
+        ([0, 60, 120], [0, 60, 120]),
+        ([0, 100, 110, 160], [0, 100, 160]),
+    ],
+)
+def test_a_log_has_a_line_a_minute_the_first_and_the_last(
+    times: list[float], said: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = Log(60, clock=iter(times).__next__)
+    for at in times:
+        log.add(f"{at}")
+    log.close()
+    log.close()
+    assert capsys.readouterr().err.split() == [f"{at}" for at in said]
 
 
 def test_a_training_that_diverges_at_once_leaves_no_run(command: Command, elsewhere: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.ndimage import gaussian_filter, label
 
 from nice_anomaly.data import Wishes, learn, recognise
 from nice_anomaly.evaluation.corruptions import IMAGES, TABLES
@@ -95,6 +96,14 @@ def smaller_on_its_ground(rng: np.random.Generator) -> None:
         assert (small[:, 12:] == ground[0, 0, 0]).all()
 
 
+def a_wide_blur(rng: np.random.Generator) -> None:
+    """2 pixels of 28 are 17 of 240: beyond 8, where boxes stand in, it is nearly the same."""
+    picture = rng.integers(0, 255, (1, 240, 240), dtype=np.uint8)
+    picture[:, :, 120:] //= 4
+    exact = gaussian_filter(picture.astype(float), (0, *(2 * 240 / 28,) * 2))
+    assert np.abs(IMAGES["blur"].apply(picture, 1.0, rng) - exact).max() < 5
+
+
 def columns_swapped(rng: np.random.Generator) -> None:
     swapped = TABLES["columns swapped"].apply(ROWS, 0.25, rng)
     assert ((swapped != ROWS).sum(axis=1) == 2).all()
@@ -113,11 +122,58 @@ def unit_error(rng: np.random.Generator) -> None:
     assert thousand[hit] == pytest.approx(1000 * ROWS[hit])
 
 
+def marks_on(name: str, level: int, grade: float, rng: np.random.Generator) -> np.ndarray:
+    """By how much each pixel of an even ground of 240 × 300 changes; one pixel is white."""
+    ground = np.full((1, 240, 300), level, np.uint8)
+    ground[0, 0, 0] = 255
+    (after,) = IMAGES[name].apply(ground, grade, rng)
+    return after.astype(int) - ground[0]
+
+
+def scratch(rng: np.random.Generator) -> None:
+    """One line, 4 pixels of 240 wide, or 1 at half the contrast; at both ends it gets thinner."""
+    for grade, mass in ((1.0, 4), (0.25, 0.5)):
+        changed = marks_on("scratch", 128, grade, rng)
+        assert label(changed, np.ones((3, 3)))[1] == 1
+        rows, columns = np.nonzero(changed)
+        length = np.hypot(np.ptp(rows), np.ptp(columns))
+        assert 30 < length < 0.75 * 240
+        assert np.abs(changed).sum() / (0.35 * 255 * 0.9 * length) == pytest.approx(mass, rel=0.2)
+
+
+def stain(rng: np.random.Generator) -> None:
+    """One soft blob, which no pixel is wholly covered by."""
+    changed = np.abs(marks_on("stain", 200, 1.0, rng))
+    assert label(changed > 5)[1] == 1
+    assert changed.max() <= 0.6 * 200 + 1
+    assert np.abs(np.diff(changed, axis=0)).max() < 0.15 * changed.max()
+
+
+def dust(rng: np.random.Generator) -> None:
+    """Ten specks or a few less where two are one, none larger than a fiftieth of a side."""
+    specks, n = label(marks_on("dust", 128, 0.25, rng), np.ones((3, 3)))
+    assert 8 <= n <= 10
+    assert max(np.ptp(np.argwhere(specks == i + 1), axis=0).max() for i in range(n)) <= 12
+
+
+def a_panorama(rng: np.random.Generator) -> None:
+    """Far from a small stain nothing changes, nor overflows."""
+    long = np.full((1, 16, 1_000), 200, np.uint8)
+    assert 0 < (IMAGES["stain"].apply(long, 1.0, rng) != long).mean() < 0.1
+
+
+def marks_are_seen_on_black_and_on_white(rng: np.random.Generator) -> None:
+    for name in ("scratch", "stain", "dust"):
+        assert marks_on(name, 0, 1.0, rng).max() > 40
+        assert marks_on(name, 255, 1.0, rng).min() < -40
+
+
 BY_HAND: dict[str, Callable[[np.random.Generator], None]] = {
     check.__name__: check
     for check in (
-        *(blank, constant, inverted, smaller, smaller_on_its_ground),
+        *(blank, constant, inverted, smaller, smaller_on_its_ground, a_wide_blur),
         *(columns_swapped, column_permuted, unit_error),
+        *(scratch, stain, dust, a_panorama, marks_are_seen_on_black_and_on_white),
     )
 }
 

@@ -229,6 +229,21 @@ def test_samples_of_a_seed_repeat_and_have_the_form_of_what_was_learned(
     assert not np.array_equal(run.sample(3, seed=1), run.sample(3, seed=2))
 
 
+def test_samples_of_a_table_are_its_cells_by_column(run: Run, framed: Run, pictured: Run) -> None:
+    """What `sample` gives for a table are coordinates; an array has the names of its places."""
+    cells = framed.sample_table(30, seed=1)
+    learned = [column.name for column in framed.manifest.data.reading.columns if column.width]
+    assert list(cells) == learned != list(frame(1))
+    assert set(cells["word"]) <= set(frame(400)["word"])
+    assert pd.DataFrame(cells).shape == (30, len(learned))
+    coordinates = run.sample(3, seed=1)
+    for place, column in enumerate(run.sample_table(3, seed=1).values()):
+        assert column == pytest.approx(coordinates[:, place], rel=1e-4)
+    assert list(run.sample_table(3)) == ["x0", "x1"]
+    with pytest.raises(ConfigError, match=r"has learned images: run\.sample\(n\) draws those\."):
+        pictured.sample_table(3)
+
+
 def test_stress_begins_with_normals_that_are_left_as_they_are(run: Run) -> None:
     run.calibrate(alpha=0.1, say=quiet)
     first, *others = run.stress(n=50)
@@ -599,7 +614,7 @@ REFUSED: dict[str, tuple[Act, type[NiceAnomalyError], str]] = {
     "a setting that is none": (
         lambda _, __, ___: na.learn(rows(400), overrides=["train.epoch=3"]),
         ConfigError,
-        "train.epoch: unknown key. Known: epochs, least_steps",
+        "there is no setting train.epoch. Did you mean train.epochs?",
     ),
     "resume without a run": (
         lambda _, __, ___: na.learn(resume=True),

@@ -3,6 +3,7 @@
 Every case is typed in a folder of one state, which all cases of that state share.
 """
 
+import json
 import shlex
 from collections.abc import Callable
 from contextlib import chdir
@@ -15,8 +16,16 @@ from PIL import Image
 MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
     "empty": {  # a folder with nothing but the empty file 'file'
         "unknown config": ("train --config imagenet", 2, "no configuration 'imagenet'"),
-        "unknown key": ("train --set train.epoch=1", 2, "train.epoch: unknown key"),
-        "wrong type": ("train --set train.epochs=x", 2, "valid integer, got 'x'"),
+        "unknown key": (
+            "train --set train.epoch=1", 2,
+            "error: --set train.epoch=1: there is no setting train.epoch. Did you mean "
+            "train.epochs?",
+        ),
+        "wrong type": (
+            "train --set train.epochs=x", 2,
+            "error: --set train.epochs=x: train.epochs should be a valid integer, got 'x'.",
+        ),
+        "negative seed": ("train --seed -1", 2, "error: --seed -1: seed should be greater than"),
         "no setting": ("train --set epochs", 2, "--set takes key.path=value, got 'epochs'."),
         "resume and seed": (
             "train --resume --seed 1", 2,
@@ -112,6 +121,9 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
             "runs/digits already holds a run. Give --overwrite to replace it, --resume to go on "
             "with an interrupted one, or another folder with --run.",
         ),
+        "picture of another kind": ("info --plot x.jpg", 2, "--plot takes a name ending in .png"),
+        "picture that is a folder": ("info --plot runs", 2, "--plot: runs is a folder: name"),
+        "picture nowhere": ("info --plot a/x.png", 2, "there is no folder a for x.png: make it"),
         "images are no table": ("sample -o x.csv", 2, "ending in .png"),
         "no place for samples": (
             "sample -o runs/.last/x.png", 2, "--output runs/.last/x.png: runs/.last is no folder.",
@@ -119,6 +131,7 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
         "no folder for samples": (
             "sample -o absent/x.png", 2, "the folder absent/ does not exist: create it first.",
         ),
+        "nor rows on the screen": ("sample -o -", 2, "ending in .png, got '-'"),
         "nothing to resume": ("train --resume", 4, "Start one with 'nice-anomaly train'."),
         "column of a built-in set": (
             "calibrate --group-column z", 2, "--group-column class groups its samples by what",
@@ -309,6 +322,37 @@ def test_a_mistake_is_one_sentence_and_changes_nothing(
     assert "Traceback" not in done.err
     assert "`" not in done.err  # what the library says in Python was translated
     assert content(folder) == before
+
+
+AS_JSON = {  # in a folder with nothing: the sentence, the exit code
+    "train --set train.epoch=1 --json": (
+        "--set train.epoch=1: there is no setting train.epoch. Did you mean train.epochs?", 2,
+    ),
+    "info --json --run nowhere": (
+        "there is no run in nowhere (no run.json). Train one with 'nice-anomaly train --run "
+        "nowhere', or name another folder with --run.", 4,
+    ),
+    "train --json -i absent.csv": ("absent.csv: there is no such file", 3),
+    "calibrate --json --alhpa 0.01": ("No such option: --alhpa", 2),
+    "calibrate --json --alpha": ("Option '--alpha' requires an argument", 2),
+    "calibrate --json --alpha x": ("Invalid value for '--alpha'", 2),
+    "stress --n 1 --json": ("Invalid value for '--n'", 2),
+    "clibrate --json": ("No such command 'clibrate'", 2),
+    "sample --json": ("No such option: --json", 2),
+    "--json": ("No such option: --json", 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("line", AS_JSON)
+def test_with_json_a_mistake_is_one_object(command: Command, elsewhere: Path, line: str) -> None:
+    sentence, code = AS_JSON[line]
+    done = command(*line.split())
+    found = json.loads(done.out)
+    assert found.keys() == {"error", "exit_code"}
+    assert found["exit_code"] == code == done.code
+    assert found["error"].startswith(sentence)
+    assert sentence.split("'")[0] in " ".join(done.err.split())  # which stays as it is
+    assert not [*elsewhere.iterdir()]
 
 
 def test_the_table_has_all_the_states() -> None:

@@ -331,3 +331,33 @@ def test_the_built_in_set_is_not_an_own_set_of_its_name(
     found = command.json("detect", "--dataset", "mnist", "--data-root", real_data)
     assert found["n"] == 10_000
     assert found.get("error_kind") != "type I"
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_samples_of_a_table_are_rows_of_it(command: Command) -> None:
+    """Under the names that were learned, in cells as they were: the run reads them like any row."""
+    rng = np.random.default_rng(0)
+    words = rng.choice(["red", "blue, dark"], 200)
+    hours = rng.integers(9, 17, 200)
+    write_csv("t.csv", ["empty", "number", "half", "word", "when", "gap"], [
+        ["", f"{x:.3f}", h / 2, w, f"2026-03-{2 + d:02} {t:02}:30", "" if m else f"{x * 2:.2f}"]
+        for x, h, w, d, t, m in zip(
+            rng.normal(10, 1, 200), rng.integers(1, 6, 200), words, rng.integers(0, 5, 200), hours,
+            rng.random(200) < 0.4, strict=True,
+        )
+    ])  # fmt: skip
+    assert command("train", "-i", "t.csv", *QUICK).code == 0
+    assert command("calibrate").code == 0
+    done = command("sample", "-n", "80", "--temperature", "1")
+    assert "2024-01-01: only time of day and weekday" in " ".join(done.out.split())
+    rows = rows_of("runs/t/sample.csv")
+    assert len(rows) == 80
+    assert list(rows[0]) == ["number", "half", "word", "when", "gap"]
+    assert {row["word"] for row in rows} == {"red", "blue, dark"}
+    assert all(float(row["half"]) * 2 % 1 == 0 for row in rows)
+    assert 10 < sum(row["gap"] == "" for row in rows) < 70
+    assert {row["when"][:8] for row in rows} == {"2024-01-"}
+    assert command.json("detect", "-i", "runs/t/sample.csv")["unreadable"] == 0
+    piped = command("sample", "-n", "80", "--temperature", "1", "-o", "-")
+    assert piped.out == Path("runs/t/sample.csv").read_text()
+    assert "only time of day" in piped.err

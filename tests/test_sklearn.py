@@ -468,7 +468,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Any, str]] = {
     "a rate in percent": ({"alpha": 5}, rows(50), "`alpha` takes a rate between 0 and 1"),
     "certain": ({"confidence": 1}, rows(50), "`confidence` takes a number between 0 and 1"),
     "no such config": ({"config": "tabel"}, rows(50), "there is no configuration 'tabel'"),
-    "no such setting": ({"overrides": ["train.steps=5"]}, rows(50), "unknown key"),
+    "no such setting": ({"overrides": ["train.steps=5"]}, rows(50), "no setting train.steps"),
     "no such device": ({"device": "abacus"}, rows(50), "there is no device 'abacus'"),
     "no such seed": ({"random_state": "x"}, rows(50), "cannot be used to seed"),
     "a negative seed": ({"random_state": -1}, rows(50), "Seed must be between"),

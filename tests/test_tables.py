@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nice_anomaly.data import recognise
-from nice_anomaly.data.tables import Chunk, Column, encode, learn_columns, open_tables
+from nice_anomaly.data.tables import Chunk, Column, decode, encode, learn_columns, open_tables
 from nice_anomaly.data.tables.cells import words
 from nice_anomaly.errors import DataError
 
@@ -261,3 +261,84 @@ def test_arrays_are_tables_and_objects_never_unpickled(tmp_path: Path) -> None:
     (tmp_path / "cut.npy").write_bytes((tmp_path / "t.npz").read_bytes()[:90])
     with pytest.raises(DataError, match=r"cut\.npy"):
         read(tmp_path / "cut.npy")
+
+
+ROUND_TRIPS: dict[str, list[str | None]] = {
+    "integers": ["1", "2", "3", "2", "9"] * 5,
+    "tenths": ["0.3", "0.1", "0.2", "0.7"] * 5,
+    "off the origin": ["0.7", "3.7", "6.7", "-2.3"] * 5,
+    "decimals": [f"{i / 7:.4g}" for i in range(20)],
+    "small beside large": ["0.00012346", "1", "98765", "-3.25", "0"],
+    "a narrow range far out": ["1000000.25", "1000000.31", "1000000.4871"],
+    "always the same": ["7.25"] * 9,
+    "numbers with gaps": ["1", None, "2.2", None, "3"],
+    "words": ["a", "b", "b", "c"],
+    "words with gaps": ["a", "b", "b", None],
+    "truths": ["true", "false", "true"],
+    "dates": ["2024-01-01T00:00:00", "2024-01-03T10:20:30", "2024-01-07T23:59:59"],
+    "dates with gaps": ["2024-01-05T12:00:00", None],
+}
+
+
+@pytest.mark.parametrize("case", ROUND_TRIPS)
+def test_what_was_encoded_is_decoded_to_the_same_cells(case: str) -> None:
+    """decode(encode(row)) = row, between other columns too; those left out are not there."""
+    values, n = ROUND_TRIPS[case], len(ROUND_TRIPS[case])
+    odd = np.arange(n) % 2 == 1
+    table = {
+        "gappy": cells(*(None if odd[i] else "x" for i in range(n))),
+        "c": cells(*values),
+        "empty": cells(*[None] * n),
+        "number": cells(*map(str, odd * 1.0)),
+    }
+    columns = learn_columns(table)
+    found = decode(encode(table, columns, n).values, columns)
+    assert list(found) == ["gappy", "c", "number"]
+    assert words(found["c"]).tolist() == values
+    assert words(found["gappy"]).tolist() == table["gappy"].tolist()
+    assert found["number"].tolist() == (odd * 1.0).tolist()
+
+
+def test_of_a_date_the_second_of_the_week_comes_back() -> None:
+    """2026-03-04 was a Wednesday, as is 2024-01-03; the last second stays on its day."""
+    table = {"when": cells("2026-03-04 10:20:30", "2026-03-08 23:59:59.9", "2026-03-09")}
+    columns = learn_columns(table)
+    found = decode(encode(table, columns, 3).values, columns)["when"]
+    assert found.astype(str).tolist() == [
+        "2024-01-03T10:20:30",
+        "2024-01-07T23:59:59",
+        "2024-01-01T00:00:00",
+    ]
+
+
+def test_every_minute_of_the_week_comes_back() -> None:
+    minutes = np.datetime64("2024-01-01", "m") + np.arange(7 * 24 * 60)
+    column = Column("when", "date")
+    coordinates = encode({"when": minutes.astype("datetime64[us]")}, [column], len(minutes)).values
+    assert (decode(coordinates, [column])["when"] == minutes).all()
+
+
+NEAREST: dict[str, tuple[Column, list[float], object]] = {
+    "the nearest level": (Column("c", "number", low=0.5, high=4.5, step=1.0), [2.6], 2.5),
+    "halfway is up": (Column("c", "number", low=0.5, high=4.5, step=1.0), [3.0], 3.5),
+    "below the lowest seen": (Column("c", "number", low=0.0, high=4.0, step=1.0), [-0.8], -1.0),
+    "always the same": (Column("c", "number", low=7.0, high=7.0), [7.4], 7.0),
+    "five digits": (Column("c", "number", low=-9.0, high=9.0), [-0.0123456789], -0.012346),
+    "five digits of the range": (Column("c", "number", low=1e6, high=1e6 + 9), [1e6 + 1 / 3],
+                                 1000000.3333),
+    "the likeliest word": (Column("c", "category", categories=("a", "b")), [0.2, 0.3], "b"),
+    "words beyond those kept": (Column("c", "category", categories=("a", "(other)")), [0, 1.0],
+                                "(other)"),
+    "rather missing": (Column("c", "category", gaps=True, categories=("a", "b")), [1, 0, 0.6],
+                       None),
+    "rather there": (Column("c", "number", gaps=True, low=0.0, high=4.0, step=1.0), [2, 0.4], 2.0),
+    "off the circles": (Column("c", "date"), [0.0, -7.0, 0.0, 0.2],
+                        datetime(2024, 1, 1, 12)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NEAREST)
+def test_what_was_drawn_is_taken_for_the_nearest_cell(case: str) -> None:
+    column, coordinates, cell = NEAREST[case]
+    found = decode(np.array([coordinates], dtype=float), [column])
+    assert found["c"].tolist() == [cell]

@@ -61,7 +61,7 @@ def test_it_says_that_its_score_is_a_bound_and_how_much_each_latent_says(
     assert bound in " ".join(command("calibrate", "--run", "runs/vae").out.replace("│", "").split())
     told = " ".join(command("info", "--run", "runs/vae").out.replace("│", "").split())
     assert "VAE of 8 latents, 2 × 64 silu, trainable prior, σ learned" in told
-    assert "held-out bound, VLB^(1)" in told
+    assert "under its noise; bound, VLB^(1)" in told
     found = command.json("info", "--run", "runs/vae")
     assert found["quantity"] == bound
     for asked in (("calibrate",), ("detect", "--dataset", "photos")):
@@ -207,9 +207,9 @@ def test_weights_that_are_no_numbers_end_the_training_with_a_sentence() -> None:
 
 
 MISTAKES = {
-    "no draws": (["vae.draws=0"], "vae.draws: input should be greater than or equal to 1"),
-    "a thousand million draws": (["vae.draws=1000000000"], "vae.draws: input should be less than"),
-    "no spread": (["vae.sigma=0"], "vae.sigma: input should be greater than or equal to 0.0001"),
+    "no draws": (["vae.draws=0"], "vae.draws should be greater than or equal to 1"),
+    "a thousand million draws": (["vae.draws=1000000000"], "vae.draws should be less than"),
+    "no spread": (["vae.sigma=0"], "vae.sigma should be greater than or equal to 0.0001"),
     "no latents": (["vae.latents=0"], "vae.latents"),
     "a gradient": (["train.gradient=magic"], "'reparametrised', 'log-derivative' or 'plain-log"),
     "no other draws": (

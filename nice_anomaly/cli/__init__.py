@@ -1,6 +1,7 @@
 """The command line: one file a verb. Heavy imports happen inside the verbs."""
 
 import io
+import json
 import logging
 import signal
 import sys
@@ -8,13 +9,16 @@ import sys
 import typer
 
 from nice_anomaly.cli import calibrate, compare, detect, info, plan, sample, stress, train
+from nice_anomaly.cli.help import Verb, Verbs, paragraphs
 from nice_anomaly.cli.options import grouped
+from nice_anomaly.cli.wording import as_typed
 from nice_anomaly.errors import NiceAnomalyError
 
 TERMINATED = 143
 
 app = typer.Typer(
     name="nice-anomaly",
+    cls=Verbs,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -30,7 +34,7 @@ for module, verb in (
     (sample, sample.sample),
 ):
     examples = "\n\n".join(["[dim]Examples[/dim]", *module.EXAMPLES])
-    app.command(epilog=examples)(grouped(verb))
+    app.command(cls=Verb, help=paragraphs(verb), epilog=examples)(grouped(verb))
 
 
 @app.callback(invoke_without_command=True)
@@ -46,7 +50,10 @@ def top(
 
 
 def main() -> None:
-    """Run the command; an error that a user can cause is a sentence and its exit code."""
+    """Run the command; an error that a user can cause is a sentence and its exit code.
+
+    With ``--json`` it is an object on stdout too: ``error``, the sentence, and ``exit_code``.
+    """
     talk = logging.getLogger("nice_anomaly")
     if not talk.handlers:
         talk.addHandler(logging.StreamHandler())
@@ -61,4 +68,31 @@ def main() -> None:
         from nice_anomaly.cli.render import show_error
 
         show_error(error)
+        _tell(str(error), error.exit_code)
         sys.exit(error.exit_code)
+    except SystemExit as stop:
+        reason = _reason(stop)
+        if reason:
+            _tell(reason, stop.code)
+        raise
+
+
+def _tell(sentence: str, code: object) -> None:
+    """What went wrong as JSON on stdout, where that was asked for."""
+    if "--json" in sys.argv[1:]:
+        content = {"error": as_typed(sentence), "exit_code": code}
+        sys.stdout.write(json.dumps(content, indent=2) + "\n")
+
+
+def _reason(stop: SystemExit) -> str | None:
+    """Why a command stopped without a result; None if it has one, whatever its exit code."""
+    if stop.code == TERMINATED:
+        return "terminated"
+    cause: BaseException | None = stop
+    while cause is not None:
+        if isinstance(cause, KeyboardInterrupt):
+            return str(cause) or "interrupted"
+        if hasattr(cause, "format_message"):  # of Typer: the command was mistyped
+            return str(cause.format_message())
+        cause = cause.__context__
+    return None

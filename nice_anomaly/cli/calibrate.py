@@ -19,31 +19,47 @@ RuleOption = Annotated[
     ),
 ]
 Alpha = Annotated[
-    float | None, option(THRESHOLD, "--alpha", help="The false-alarm rate, like 0.01.")
+    float | None,
+    option(THRESHOLD, "--alpha", metavar="RATE", help="The false-alarm rate, like 0.01."),
 ]
 Confidence = Annotated[
     float | None,
-    option(THRESHOLD, "--confidence", help="How surely a certified rate holds. Default: 0.95."),
+    option(
+        THRESHOLD,
+        "--confidence",
+        metavar="SHARE",
+        help="How surely a certified rate holds. Default: 0.95.",
+    ),
 ]
 K = Annotated[
-    float | None, option(THRESHOLD, "--k", help="Standard deviations from the mean. Default: 3.")
+    float | None,
+    option(
+        THRESHOLD, "--k", metavar="SIGMAS", help="Standard deviations from the mean. Default: 3."
+    ),
 ]
 Threshold = Annotated[
-    float | None, option(THRESHOLD, "--threshold", help="By hand: flag scores below.")
+    float | None,
+    option(THRESHOLD, "--threshold", metavar="SCORE", help="By hand: flag scores below."),
 ]
 Ceiling = Annotated[
-    float | None, option(THRESHOLD, "--ceiling", help="By hand: flag scores above too.")
+    float | None,
+    option(THRESHOLD, "--ceiling", metavar="SCORE", help="By hand: flag scores above too."),
 ]
 TailOption = Annotated[
     Tail | None,
-    option(THRESHOLD, "--tail", help="both: flag what is too normal as well. Default: low."),
+    option(
+        THRESHOLD,
+        "--tail",
+        metavar="low|both",
+        help="both: flag what is too normal as well. Default: low.",
+    ),
 ]
 ScoreOption = Annotated[
     ScoreName | None,
     option(
         THRESHOLD,
         "--score",
-        metavar="SCORE",
+        metavar="NAME",
         help="likelihood, auto (sees what is too simple), latents, input. Default: likelihood; "
         "own images auto.",
     ),

@@ -17,7 +17,9 @@ Beside = Annotated[
     list[Path] | None,
     option(RUN, "--with", metavar="DIR", help="Another run on the same data; repeatable."),
 ]
-Seed = Annotated[int, option(MACHINE, "--seed", min=0, help="Of baselines and bootstrap.")]
+Seed = Annotated[
+    int, option(MACHINE, "--seed", metavar="N", min=0, help="Of baselines and bootstrap.")
+]
 EXAMPLES = (
     "nice-anomaly compare --dataset kmnist --with runs/vae",
     "nice-anomaly compare new.csv --label-column state --anomaly-value bad",

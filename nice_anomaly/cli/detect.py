@@ -42,7 +42,13 @@ Sort = Annotated[
 ]
 Top = Annotated[
     int | None,
-    option(OUTPUT, "--top", min=0, help="Show so many of the least probable. Own data: 10."),
+    option(
+        OUTPUT,
+        "--top",
+        metavar="N",
+        min=0,
+        help="Show so many of the least probable. Own data: 10.",
+    ),
 ]
 Fail = Annotated[
     bool, option(OUTPUT, "--fail-on-anomaly", help="Exit with 10 when anything is flagged.")
@@ -52,6 +58,7 @@ Fdr = Annotated[
     option(
         THRESHOLD,
         "--fdr",
+        metavar="RATE",
         help="Flag so that at most this share of the flagged are false alarms.",
     ),
 ]

@@ -54,9 +54,24 @@ def _counts(found: dict[str, Any], calibration: Calibration, median: float) -> F
     if found.get("without_promise"):
         unknown = count_of(found["without_promise"], "sample")
         yield "without a promise", f"{unknown}, of no group that was calibrated"
+    yield from _alarms(found)
     yield "median score", f"{median:,.2f}{calibration.unit}"
     if found["unreadable"]:
         yield "unreadable", f"{found['unreadable']:,}, without a verdict"
+
+
+def _alarms(found: dict[str, Any]) -> Facts:
+    """How many a day, and on which day most."""
+    if "alarms_a_day" not in found:
+        return
+    pace = f"{found['alarms_a_day']:,.3g}"
+    if "budget" in found:
+        pace += f", at most {found['budget']['alarms']:,.4g} of normal samples were asked for"
+    yield "alarms a day", pace
+    if "busiest_day" in found:
+        day, days = found["busiest_day"], count_of(found["days"], "day")
+        most = f"{day['date']} with {day['flagged']:,} of {count_of(day['n'], 'sample')}"
+        yield "busiest day", f"{most}, among {days}"
 
 
 def _errors(found: dict[str, Any]) -> Facts:

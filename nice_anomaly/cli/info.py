@@ -1,8 +1,10 @@
 """``nice-anomaly info``: what a run is."""
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 from nice_anomaly.cli import options
+from nice_anomaly.cli.options import OUTPUT, option
 from nice_anomaly.errors import ArtifactError, NotCalibratedError
 
 if TYPE_CHECKING:
@@ -11,19 +13,28 @@ if TYPE_CHECKING:
     from nice_anomaly.density import Density
     from nice_anomaly.library import Run
     from nice_anomaly.thresholds import Calibration
+    from nice_anomaly.training import EpochSummary
 
+Plot = Annotated[
+    Path | None,
+    option(OUTPUT, "--plot", metavar="FILE", help="Draw the training curve: .png or .svg."),
+]
 WORDS = {"sigma": "σ", "latents_in_use": "latents in use", "kl_of_latents": "KL a latent, nats"}
-EXAMPLES = ("nice-anomaly info", "nice-anomaly info --run runs/mnist --json")
+EXAMPLES = ("nice-anomaly info --plot training.png", "nice-anomaly info --run runs/mnist --json")
 
 
-def info(run: options.Run = None, as_json: options.Json = False) -> None:
+def info(run: options.Run = None, plot: Plot = None, as_json: options.Json = False) -> None:
     """Show architecture, data, training record, calibration and versions of a run."""
+    from nice_anomaly import curve
     from nice_anomaly.cli import render, runs
+    from nice_anomaly.cli.columns import show_columns
     from nice_anomaly.cli.wording import as_typed
     from nice_anomaly.data import TableReading
     from nice_anomaly.library import load_run
     from nice_anomaly.run import DEFAULT
 
+    if plot is not None:
+        curve.check(plot)
     loaded = load_run(runs.locate(run))
     found: dict[str, Calibration] = {}
     lines: list[tuple[str, str]] = []
@@ -36,14 +47,15 @@ def info(run: options.Run = None, as_json: options.Json = False) -> None:
                 lines.append(("", found[name].claim))
         except (NotCalibratedError, ArtifactError) as error:
             lines.append((label, as_typed(str(error))))
+    if plot is not None:
+        _draw(plot, loaded)
     if as_json:
         render.show_json(record(loaded, found))
         return
     render.show_facts(f"run: {loaded.name}", [*facts(loaded), *lines])
     reading = loaded.manifest.data.reading
     if isinstance(reading, TableReading):
-        read = [[column.name, str(column)] for column in reading.columns]
-        render.show_table("columns", ["name", "read as"], read, words=(0, 1))
+        show_columns(reading.columns)
 
 
 def record(run: "Run", calibrations: "dict[str, Calibration]") -> dict[str, Any]:
@@ -66,10 +78,9 @@ def record(run: "Run", calibrations: "dict[str, Calibration]") -> dict[str, Any]
 def facts(run: "Run") -> list[tuple[str, str]]:
     """What a person wants to know of a run, in words."""
     manifest, data = run.manifest, run.manifest.data
-    best = manifest.history[manifest.best_epoch]
     return [
         ("state", "finished" if manifest.finished else "interrupted; train --resume goes on"),
-        ("normal data", f"{data.name}: {data.n:,} {data.layout}"),
+        ("normal data", f"{data.name}: {data.n:,} {data.described}"),
         (
             "split",
             f"{data.fit:,} fit, {data.early_stopping:,} early stopping, "
@@ -83,12 +94,24 @@ def facts(run: "Run") -> list[tuple[str, str]]:
             f"{len(manifest.history)} epochs, best {manifest.best_epoch + 1}, "
             f"{manifest.seconds:.1f} s, {manifest.precision}",
         ),
-        (f"held-out {run.trained.model.objective_name}", f"{best.early_stopping:,.2f} nats"),
+        of_training(run.trained.model, manifest.history, manifest.best_epoch),
         *of_weights(run.trained.model),
         ("weights fingerprint", manifest.fingerprint),
         ("created", manifest.created),
         ("versions", ", ".join(f"{k} {v}" for k, v in sorted(manifest.versions.items()))),
     ]
+
+
+def of_training(model: "Density", history: "Sequence[EpochSummary]", best: int) -> tuple[str, str]:
+    """How the held-out samples became more probable, under the noise that training adds."""
+    from nice_anomaly.cli import render
+    from nice_anomaly.curve import BLOCKS, PLAIN, sparkline
+
+    nats = [epoch.early_stopping for epoch in history]
+    curve = sparkline(nats, PLAIN if render.out.options.ascii_only else BLOCKS)
+    course = f"{curve} from {nats[0]:,.2f} to {nats[-1]:,.2f} nats, best {nats[best]:,.2f} nats"
+    other = "" if model.objective_name == model.quantity else f"; {model.objective_name}"
+    return "held out in training", f"{course} under its noise{other}"
 
 
 def of_weights(model: "Density") -> list[tuple[str, str]]:
@@ -97,6 +120,18 @@ def of_weights(model: "Density") -> list[tuple[str, str]]:
         (WORDS.get(name, name), f"{fact:,.4g}" if isinstance(fact, float | int) else _listed(fact))
         for name, fact in model.facts.items()
     ]
+
+
+def _draw(path: Path, run: "Run") -> None:
+    """The training curve as a picture."""
+    from nice_anomaly import curve
+    from nice_anomaly.cli import render
+    from nice_anomaly.files import write
+
+    history, name = run.manifest.history, run.trained.model.objective_name
+    curves = [epoch.train for epoch in history], [epoch.early_stopping for epoch in history]
+    write(path, curve.drawn(*curves, run.manifest.best_epoch, name, path.suffix))
+    render.say(f"drew the training of {run.name} to {path}")
 
 
 def _listed(numbers: "Sequence[float]") -> str:

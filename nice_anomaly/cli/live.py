@@ -1,19 +1,25 @@
-"""The live part of ``train``: what it learns from, a bar for the steps, a line an epoch."""
+"""The live part of ``train``: what it learns from, a bar for the steps, now and then a line."""
 
-from collections.abc import Iterator
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nice_anomaly.cli import render, runs
-from nice_anomaly.data import Inputs
+from nice_anomaly.cli.columns import show_columns
+from nice_anomaly.data import Inputs, TableReading
 from nice_anomaly.learning import Job, Kept, Report, remarks, train_to_the_end
 from nice_anomaly.training import Checkpoint, Progress
-from nice_anomaly.words import counted
+from nice_anomaly.words import count_of, counted
+
+BESIDE_A_BAR, IN_A_LOG = 10.0, 60.0  # seconds between two lines
 
 
 def introduce(found: Inputs) -> None:
     """Which input was found."""
     skipped = f", {found.skipped:,} other files left out" if found.skipped else ""
-    render.say(f"{found.name}: {found.kind}s in {len(found.parts):,} files{skipped}")
+    render.say(f"{found.name}: {found.kind}s in {count_of(len(found.parts), 'file')}{skipped}")
 
 
 def announce(job: Job) -> None:
@@ -23,6 +29,8 @@ def announce(job: Job) -> None:
     if material.reading is not None:
         for line in _read(job):
             render.say(line)
+    if isinstance(material.reading, TableReading):
+        show_columns(material.reading.columns, on=render.talk)
     render.say(
         f"{data.name}: {len(parts.fit):,} to fit, {len(parts.early_stopping):,} to stop "
         f"early, {len(parts.calibration):,} kept for calibration"
@@ -34,6 +42,7 @@ def announce(job: Job) -> None:
 def run(job: Job, path: Path, resume: Checkpoint | None) -> Checkpoint:
     """Train to the end under a bar that shows each step; see ``train_to_the_end``."""
     epochs = job.settings.train.epochs
+    log = Log(BESIDE_A_BAR if render.talk.is_terminal else IN_A_LOG)
     with render.progress_bar("training", None, "samples") as bar:
 
         def listen(report: Report) -> None:
@@ -46,9 +55,36 @@ def run(job: Job, path: Path, resume: Checkpoint | None) -> Checkpoint:
             elif isinstance(report, Kept):
                 runs.remember(report.path)
             else:
-                _epoch(report, epochs)
+                log.add(_epoch(report, epochs))
 
-        return train_to_the_end(job, path, resume, listen)
+        try:
+            return train_to_the_end(job, path, resume, listen)
+        finally:
+            log.close()
+
+
+@dataclass
+class Log:
+    """Lines on stderr at most every so many ``seconds``; the first and the last always."""
+
+    seconds: float
+    clock: Callable[[], float] = time.monotonic
+    _said: float = field(default=-math.inf, init=False)
+    _kept: str = field(default="", init=False)
+
+    def add(self, line: str) -> None:
+        """Say a line, or keep it for the end."""
+        now = self.clock()
+        self._kept = line
+        if now - self._said >= self.seconds:
+            self._said = now
+            self.close()
+
+    def close(self) -> None:
+        """Say the last line, if it was not."""
+        line, self._kept = self._kept, ""  # an interruption while it is said says it once
+        if line:
+            render.say(line)
 
 
 def _read(job: Job) -> Iterator[str]:
@@ -62,15 +98,18 @@ def _read(job: Job) -> Iterator[str]:
     beyond = f"beyond data.rows = {job.settings.data.rows:,}, at random"
     out[beyond] = material.total - len(material.dataset) - sum(out.values())
     left = f"; left out: {counted(out)}" if any(out.values()) else ""
-    yield f"{len(material.dataset):,} normal samples: {material.dataset.layout}{left}"
-    yield from remarks(job)
+    reading = material.reading
+    assert reading is not None
+    shown = [c.name for c in reading.columns] if isinstance(reading, TableReading) else []
+    yield f"{count_of(len(material.dataset), 'normal sample')}: {reading.described}{left}"
+    yield from remarks(job, shown)  # the table says why a column is left out
 
 
-def _epoch(checkpoint: Checkpoint, epochs: int) -> None:
+def _epoch(checkpoint: Checkpoint, epochs: int) -> str:
     """One line for an epoch that has ended."""
     last = checkpoint.history[-1]
     better = ", best so far" if checkpoint.best_epoch == last.epoch else ""
-    render.say(
+    return (
         f"epoch {last.epoch + 1:>3}/{epochs}  fit {last.train:9.2f}  held out "
         f"{last.early_stopping:9.2f} nats  {last.samples_per_second:,.0f} samples/s{better}"
     )

@@ -14,6 +14,7 @@ import typer
 
 INPUT, TABLE, LABELS = "Input", "Tables", "Labels"
 THRESHOLD, OUTPUT, RUN, MACHINE = "Threshold", "Output", "Run", "Machine"
+PANELS = INPUT, TABLE, LABELS, THRESHOLD, OUTPUT, RUN, MACHINE  # in this order
 DATA_ROOT = Path("data")
 
 
@@ -45,9 +46,16 @@ def grouped(verb: Callable[..., None]) -> Callable[..., None]:
         verb(**given, **parts)
 
     command.__name__, command.__doc__ = verb.__name__, verb.__doc__
-    command.__signature__ = inspect.Signature(list(flat.values()))  # type: ignore[attr-defined]
+    in_panels = sorted(flat.values(), key=_panel)
+    command.__signature__ = inspect.Signature(in_panels)  # type: ignore[attr-defined]
     command.__annotations__ = {name: one.annotation for name, one in flat.items()}
     return command
+
+
+def _panel(parameter: inspect.Parameter) -> int:
+    """Which panel of the help an option is in; arguments come first."""
+    panel = parameter.annotation.__metadata__[0].rich_help_panel
+    return PANELS.index(panel) if panel in PANELS else -1
 
 
 def _of_group(group: type[Any]) -> list[inspect.Parameter]:
@@ -96,7 +104,7 @@ class Source:
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PATH]...",
+            metavar="PATH",
             help="Files, folders, patterns: images or tables.",
             show_default=False,
         ),
@@ -193,7 +201,7 @@ class Machine:
         ),
     ] = DATA_ROOT
     device: Annotated[
-        str, option(MACHINE, "--device", metavar="NAME", help="auto, cpu or cuda.")
+        str, option(MACHINE, "--device", metavar="DEVICE", help="auto, cpu or cuda.")
     ] = "auto"
     quiet: Annotated[
         bool, option(MACHINE, "--quiet", "-q", help="Say nothing but results and errors.")

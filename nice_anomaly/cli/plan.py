@@ -13,11 +13,18 @@ STEPS = (1, 2, 5, 10, 20, 50, 100)  # ranks left out: the more, the closer to th
 
 
 Alpha = Annotated[
-    float | None, option(THRESHOLD, "--alpha", help="The false-alarm rate to promise.")
+    float | None,
+    option(THRESHOLD, "--alpha", metavar="RATE", help="The false-alarm rate to promise."),
 ]
-Normals = Annotated[int | None, option(THRESHOLD, "--n", help="The normals there are.")]
-Confidence = Annotated[float, option(THRESHOLD, "--confidence", help="How surely it shall hold.")]
-Tails = Annotated[Tail, option(THRESHOLD, "--tail", help="both: what is too normal as well.")]
+Normals = Annotated[
+    int | None, option(THRESHOLD, "--n", metavar="N", help="The normals there are.")
+]
+Confidence = Annotated[
+    float, option(THRESHOLD, "--confidence", metavar="SHARE", help="How surely it shall hold.")
+]
+Tails = Annotated[
+    Tail, option(THRESHOLD, "--tail", metavar="low|both", help="both: what is too normal as well.")
+]
 EXAMPLES = ("nice-anomaly plan --alpha 0.001", "nice-anomaly plan --n 500")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -23,6 +23,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from nice_anomaly.cli.layout import folded, widths
 from nice_anomaly.cli.wording import as_typed
 
 out = Console(highlight=False, emoji=False)
@@ -53,30 +54,69 @@ def show_json(content: dict[str, Any]) -> None:
 
 def show_facts(title: str, facts: Sequence[tuple[str, str]]) -> None:
     """Names and values in two columns on stdout."""
-    table = Table(title=escape(title), title_justify="left", title_style="bold", show_header=False)
-    table.add_column(style="cyan", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in facts:
-        table.add_row(name, escape(value))
-    out.print(table)
+    names, values = zip(*facts, strict=True)
+    fitting = widths([names, values], (0, 1), out.width - 7)
+    if fitting is None:
+        _show_list(
+            title, ("", ""), [(f"{name}:" if name else "", value) for name, value in facts], out
+        )
+        return
+    table = Table(show_header=False)
+    for width, style in zip(fitting, ("cyan", ""), strict=True):
+        table.add_column(style=style, width=width)
+    _show_rows(title, table, facts, fitting, out)
 
 
 def show_table(
-    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[int] = (0,)
+    title: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    words: Sequence[int] = (0,),
+    on: Console | None = None,
 ) -> None:
-    """A table on stdout; the columns ``words`` are text, the others are numbers."""
-    table = Table(
-        title=escape(title),
-        title_justify="left",
-        title_style="bold",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index in words else "right", overflow="fold")
+    """A table on stdout or ``on`` another; the columns ``words`` are text, others are numbers."""
+    on = on or out
+    columns = [*zip(header, *rows, strict=True)]
+    fitting = widths(columns, words, on.width - 3 * len(header) + 1)
+    if fitting is None:
+        _show_list(title, header, rows, on)
+        return
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for index, (name, width) in enumerate(zip(header, fitting, strict=True)):
+        justify: JustifyMethod = "left" if index in words else "right"
+        table.add_column(folded(name, width), justify=justify, width=width)
+    _show_rows(title, table, rows, fitting, on)
+
+
+def _show_title(title: str, on: Console) -> None:
+    """A line of its own, as long as the terminal is wide."""
+    on.print(Text(folded(title, on.width), style="bold"), soft_wrap=True)
+
+
+def _show_rows(
+    title: str, table: Table, rows: Sequence[Sequence[str]], widths: Sequence[int], on: Console
+) -> None:
+    """The rows under a title."""
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
-    out.print(table)
+        cells = zip(row, widths, strict=True)
+        table.add_row(*(escape(folded(cell, width)) for cell, width in cells))
+    _show_title(title, on)
+    on.print(table)
+
+
+def _show_list(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], on: Console
+) -> None:
+    """A table for a narrow terminal: row by row, one cell under the other."""
+    _show_title(title, on)
+    for row in rows:
+        for index, (name, cell) in enumerate(zip(header, row, strict=True)):
+            text = f"{name}: {cell}" if name else cell
+            indent = "  " if index else ""
+            lines = folded(text, on.width - len(indent)).splitlines() if cell else []
+            for line in lines:
+                on.print(Text(indent + line, style="" if index else "cyan"), soft_wrap=True)
+    on.print()
 
 
 @dataclass

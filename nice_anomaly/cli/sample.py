@@ -1,24 +1,44 @@
 """``nice-anomaly sample``: see what the model thinks is normal."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from nice_anomaly.cli import options
 from nice_anomaly.cli.options import MACHINE, OUTPUT, option
 from nice_anomaly.errors import ConfigError
 
-Count = Annotated[int, option(OUTPUT, "-n", "--count", min=1, max=10_000, help="How many.")]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nice_anomaly.data import Cells
+
+STDOUT = Path("-")
+
+Count = Annotated[
+    int, option(OUTPUT, "-n", "--count", metavar="N", min=1, max=10_000, help="How many.")
+]
 Temperature = Annotated[
     float,
     option(
-        OUTPUT, "--temperature", help="Scales the latents: below 1 more typical, above 1 odder."
+        OUTPUT,
+        "--temperature",
+        metavar="T",
+        help="Scales the latents: below 1 more typical, above 1 odder.",
     ),
 ]
 Output = Annotated[
     Path | None,
-    option(OUTPUT, "--output", "-o", metavar="FILE", help="Default: sample.png in the run."),
+    option(
+        OUTPUT,
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Default: sample.png or sample.csv in the run; - prints rows.",
+    ),
 ]
-Seed = Annotated[int, option(MACHINE, "--seed", min=0, help="Of the draw.")]
+Seed = Annotated[int, option(MACHINE, "--seed", metavar="N", min=0, help="Of the draw.")]
 EXAMPLES = ("nice-anomaly sample", "nice-anomaly sample -n 100 --temperature 1 -o odd.png")
 
 
@@ -29,35 +49,57 @@ def sample(
     output: Output = None,
     run: options.Run = None,
 ) -> None:
-    """Draw from the model: images as a grid in a PNG file, table rows as CSV."""
+    """Draw from the model: images as a grid in a PNG file, rows of the learned table as CSV."""
     if not 0 < temperature < float("inf"):
         raise ConfigError(f"--temperature takes a positive number, got {temperature:g}.")
     from nice_anomaly.cli import render, runs
-    from nice_anomaly.data import TableReading
     from nice_anomaly.files import refuse_absent_folder, write
     from nice_anomaly.library import load_run
-    from nice_anomaly.pictures import grid_png, rows_csv
+    from nice_anomaly.pictures import grid_png
     from nice_anomaly.words import count_of
 
-    if output is not None:
+    if output is not None and output != STDOUT:
         refuse_absent_folder(output)
     path = runs.locate(run)
     loaded = load_run(path)
-    layout, reading = loaded.manifest.data.layout, loaded.manifest.data.reading
+    layout = loaded.manifest.data.layout
     suffix = ".png" if layout.kind == "image" else ".csv"
     output = path / f"sample{suffix}" if output is None else output
-    if output.suffix != suffix:
+    if output.suffix != suffix and (output != STDOUT or layout.kind == "image"):
         raise ConfigError(
             f"the run {loaded.name} has learned {layout.kind}s: --output takes a name ending in "
             f"{suffix}, got '{output}'."
         )
-    values = loaded.sample(n, temperature=temperature, seed=seed)
+    facts = [("file", str(output))]
     if layout.kind == "image":
+        values = loaded.sample(n, temperature=temperature, seed=seed)
         write(output, grid_png(values, layout.levels))
     else:
-        names = [f"x{i}" for i in range(values.shape[1])]
-        if isinstance(reading, TableReading):
-            names = reading.labels
-        write(output, rows_csv(values, names))
+        cells = loaded.sample_table(n, temperature=temperature, seed=seed)
+        facts += _dates(cells)
+        _write_rows(output, cells)
     render.say(f"drew {count_of(n, 'sample')} from {loaded.name} at temperature {temperature:g}")
-    render.show_facts("sampled", [("file", str(output))])
+    if output != STDOUT:
+        render.show_facts("sampled", facts)
+        return
+    for name, value in facts[1:]:
+        render.say(f"{name}: {value}")
+
+
+def _dates(cells: "Mapping[str, Cells]") -> list[tuple[str, str]]:
+    """What has to be known of those columns that are moments, if there are any."""
+    names = [name for name, column in cells.items() if column.dtype.kind == "M"]
+    learned = "in the week from Monday, 2024-01-01: only time of day and weekday are learned"
+    return [(", ".join(names), learned)] if names else []
+
+
+def _write_rows(output: Path, cells: "Mapping[str, Cells]") -> None:
+    from nice_anomaly.data.tables.cells import words
+    from nice_anomaly.files import write
+    from nice_anomaly.pictures import rows_csv
+
+    text = rows_csv({name: words(column).tolist() for name, column in cells.items()})
+    if output == STDOUT:
+        typer.echo(text, nl=False)
+    else:
+        write(output, text.encode())

@@ -9,6 +9,7 @@ from nice_anomaly.cli.options import INPUT, MACHINE, OUTPUT, option
 from nice_anomaly.errors import ConfigError
 
 if TYPE_CHECKING:
+    from nice_anomaly.data import Shrinking
     from nice_anomaly.evaluation.stress import Trial
     from nice_anomaly.library import Run
     from nice_anomaly.thresholds import Calibration
@@ -18,10 +19,17 @@ BLIND = 0.5  # power below which a plain corruption is a blind spot
 
 Floor = Annotated[
     float | None,
-    option(OUTPUT, "--floor", help="Exit with 11 if a plain corruption is found less often."),
+    option(
+        OUTPUT,
+        "--floor",
+        metavar="SHARE",
+        help="Exit with 11 if a plain corruption is found less often.",
+    ),
 ]
-Most = Annotated[int, option(INPUT, "--n", min=10, help="Held-out normals to corrupt.")]
-Seed = Annotated[int, option(MACHINE, "--seed", min=0, help="Of the corruptions.")]
+Most = Annotated[
+    int, option(INPUT, "--n", metavar="N", min=10, help="Held-out normals to corrupt.")
+]
+Seed = Annotated[int, option(MACHINE, "--seed", metavar="N", min=0, help="Of the corruptions.")]
 EXAMPLES = ("nice-anomaly stress", "nice-anomaly stress --floor 0.8 --json")
 
 
@@ -41,11 +49,15 @@ def stress(
     if floor is not None and not 0 <= floor <= 1:
         raise ConfigError(f"--floor takes a share between 0 and 1, like 0.8, got {floor:g}.")
     from nice_anomaly.cli import render, runs
+    from nice_anomaly.evaluation.originals import MOST_ORIGINALS
     from nice_anomaly.library import load_run
     from nice_anomaly.words import percent
 
     loaded = load_run(runs.locate(run), device=machine.device, data_root=machine.data_root)
     against = loaded.calibration(calibration)
+    shrinking = loaded.own_data(against.group_column).shrinking
+    if shrinking is not None:
+        render.say(f"corrupting image files at their own size, at most {MOST_ORIGINALS} of them")
     trials: list[Trial] = []
     with render.progress_bar("stress", None, "trials") as bar:
         for trial in loaded.stress(calibration=calibration, n=n, seed=seed):
@@ -63,6 +75,7 @@ def stress(
                 "score": against.origin.score,
                 "rule": against.rule.name,
                 "n": unchanged.flagged.n,
+                "shrunk": None if shrinking is None else shrinking.record(),
                 "false_alarms": unchanged.record(),
                 "trials": [trial.record() for trial in worst],
                 "blind_spots": blind,
@@ -71,25 +84,39 @@ def stress(
             }
         )
     else:
-        _show([unchanged, *worst], blind, against, loaded)
+        _show([unchanged, *worst], blind, against, loaded, shrinking)
     if below:
         render.say(f"below the floor of {percent(floor or 0)}: {', '.join(below)}")
         raise typer.Exit(BELOW_FLOOR)
 
 
-def _show(trials: "list[Trial]", blind: list[str], calibration: "Calibration", run: "Run") -> None:
+def _show(
+    trials: "list[Trial]",
+    blind: list[str],
+    calibration: "Calibration",
+    run: "Run",
+    shrinking: "Shrinking | None",
+) -> None:
     from nice_anomaly.cli import calibrations, render
     from nice_anomaly.words import count_of, rate
 
     render.show_table(
         f"power on {count_of(trials[0].flagged.n, 'held-out normal')}, worst first: {run.name}",
-        ["corruption", "how much", "flagged, 95 % interval"],
-        [[t.corruption, t.words, rate(t.flagged.value, t.flagged.interval)] for t in trials],
+        ["corruption", "how much", "n", "flagged, 95 % interval"],
+        [
+            [t.corruption, t.words, f"{t.flagged.n:,}", rate(t.flagged.value, t.flagged.interval)]
+            for t in trials
+        ],
         words=(0, 1),
     )
+    plainest = sum(trial.plainest for trial in trials)
     facts = [
         ("score", calibrations.score_of(calibration, run.trained.model)),
         ("threshold", f"{calibrations.line(calibration)}, {calibration.title}"),
-        ("blind spots", ", ".join(blind) or "none of these"),
+        *([] if shrinking is None else [("images", str(shrinking))]),
+        (
+            "blind spots",
+            ", ".join(blind) or f"none of these {plainest} corruptions at their plainest",
+        ),
     ]
     render.show_facts("what it would miss", facts)

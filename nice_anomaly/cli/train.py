@@ -30,7 +30,9 @@ Overrides = Annotated[
     list[str] | None,
     option(RUN, "--set", metavar="KEY=VALUE", help="Change one setting; repeatable."),
 ]
-Seed = Annotated[int | None, option(MACHINE, "--seed", help="Of split, weights and noise.")]
+Seed = Annotated[
+    int | None, option(MACHINE, "--seed", metavar="N", help="Of split, weights and noise.")
+]
 Size = Annotated[
     str | None,
     option(INPUT, "--size", metavar="HxW", help="Of images. Default: theirs, at most 32 a side."),
@@ -131,10 +133,12 @@ def _show(job: "Job", path: Path, checkpoint: "Checkpoint", *, as_json: bool) ->
     """What the training gave, for people or as JSON."""
     from nice_anomaly.cli import info, render
     from nice_anomaly.models import rebuilt
+    from nice_anomaly.words import finite
 
     best = checkpoint.history[checkpoint.best_epoch]
     model = rebuilt(job.model.architecture, checkpoint.best)
     bits = job.preprocess.bits_per_dim(best.early_stopping)
+    held_out = job.held_out(checkpoint)
     if as_json:
         render.show_json(
             {
@@ -142,6 +146,7 @@ def _show(job: "Job", path: Path, checkpoint: "Checkpoint", *, as_json: bool) ->
                 "epochs": checkpoint.epochs_done,
                 "best_epoch": checkpoint.best_epoch + 1,
                 "log_likelihood": best.early_stopping,
+                "held_out_score": finite(held_out),
                 "bits_per_dim": bits,
                 "train_seconds": checkpoint.seconds,
                 "parameters": job.model.parameter_count,
@@ -153,16 +158,14 @@ def _show(job: "Job", path: Path, checkpoint: "Checkpoint", *, as_json: bool) ->
         return
     for remark in model.remarks:
         render.say(f"note: {remark}")
-    likelihood = f"{best.early_stopping:,.2f} nats"
+    bits_too = "" if bits is None else f", {bits:.3f} bits/dim"
     render.show_facts(
         f"trained: {path}",
         [
-            (
-                f"held-out {model.objective_name}",
-                likelihood if bits is None else f"{likelihood}, {bits:.3f} bits/dim",
-            ),
+            (f"held-out {model.quantity}", f"mean {held_out:,.2f} nats, as calibrate scores"),
+            info.of_training(model, checkpoint.history, checkpoint.best_epoch),
             *info.of_weights(model),
-            ("best epoch", f"{checkpoint.best_epoch + 1} of {checkpoint.epochs_done}"),
+            ("best epoch", f"{checkpoint.best_epoch + 1} of {checkpoint.epochs_done}{bits_too}"),
             ("training time", f"{checkpoint.seconds:.1f} s"),
             ("next", "nice-anomaly calibrate"),
         ],

@@ -13,7 +13,7 @@ from nice_anomaly.data.builtin import (
 )
 from nice_anomaly.data.dataset import Dataset, Kind, Layout, row_hashes
 from nice_anomaly.data.find import Inputs, recognise, set_or_inputs
-from nice_anomaly.data.images import ImageForm
+from nice_anomaly.data.images import ImageForm, Shrinking
 from nice_anomaly.data.labels import Truth, absent_values, truth_of
 from nice_anomaly.data.learn import learn, recall
 from nice_anomaly.data.material import FEWEST, Material, Watch, Wishes, unwatched
@@ -27,7 +27,7 @@ from nice_anomaly.data.reading import (
 )
 from nice_anomaly.data.sources import BuiltIn, InMemory, Own, Source
 from nice_anomaly.data.splits import Split, split
-from nice_anomaly.data.tables import ANY, Column, Dialect, Frame, Written
+from nice_anomaly.data.tables import ANY, Cells, Column, Dialect, Frame, Written, decode
 
 __all__ = [
     "ANY",
@@ -37,6 +37,7 @@ __all__ = [
     "Arrays",
     "Batch",
     "BuiltIn",
+    "Cells",
     "Column",
     "Dataset",
     "Dialect",
@@ -51,6 +52,7 @@ __all__ = [
     "Own",
     "Reading",
     "SetRecord",
+    "Shrinking",
     "Source",
     "Split",
     "TableReading",
@@ -63,6 +65,7 @@ __all__ = [
     "builtin",
     "builtin_material",
     "classes",
+    "decode",
     "evaluation_part",
     "learn",
     "recall",

@@ -1,5 +1,6 @@
 """Image files: found in folders, decoded to one size and colour mode."""
 
+import math
 import os
 import warnings
 from collections import Counter
@@ -7,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,8 @@ MOST_PIXELS = 100_000_000  # a larger file is a decompression bomb, not a sample
 PROBED = 64  # files opened to learn the usual size and colour
 DEFAULT_SIDE = 32  # the density of d pixels needs a d × d covariance and many more images than d
 MOST_DIMENSIONS = 4096
+MOST_SIDE = 1_024  # of an original: beyond it a corruption is the same and takes many times longer
+ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # an Exif tag, and its values for a quarter turn
 UNREADABLE = (
     OSError,
     SyntaxError,
@@ -46,6 +50,39 @@ class ImageForm:
         return Layout("image", shape if self.channels == 1 else (*shape, self.channels), 256)
 
 
+@dataclass(frozen=True)
+class Shrinking:
+    """What the ``usual`` size of image files, (height, width), becomes in the form of a run."""
+
+    usual: tuple[int, int]
+    form: ImageForm
+
+    @property
+    def pixels(self) -> int:
+        """About how many pixels of a file one of the run covers, along a side."""
+        return max(2, round(max(self.usual[0] / self.form.height, self.usual[1] / self.form.width)))
+
+    def record(self) -> dict[str, Any]:
+        """As plain values."""
+        form = self.form
+        return {
+            "from": list(self.usual),
+            "to": [form.height, form.width],
+            "vanishing_below": self.pixels,
+        }
+
+    def __str__(self) -> str:
+        """
+        >>> str(Shrinking((480, 640), ImageForm(24, 32, 1)))
+        'shrunk from 480 × 640 to 24 × 32: details below about 20 pixels vanish'
+        """
+        (height, width), form = self.usual, self.form
+        return (
+            f"shrunk from {height} × {width} to {form.height} × {form.width}: details below about "
+            f"{self.pixels} pixels vanish"
+        )
+
+
 def is_image_file(path: Path) -> bool:
     """Whether the name says that it is one."""
     return path.suffix.lower() in SUFFIXES
@@ -61,8 +98,7 @@ def learn_form(files: Sequence[Path], size: tuple[int, int] | None, colour: str)
     Raises:
         ConfigError: more than 4096 values an image.
     """
-    step = max(1, len(files) // PROBED)
-    probes = [probe for file in files[::step][:PROBED] if (probe := _probe(file)) is not None]
+    probes = [probe for file in _some(files) if (probe := _probe(file)) is not None]
     if size is None:
         sizes = Counter(found for found, _ in probes)
         height, width = sizes.most_common(1)[0][0] if sizes else (DEFAULT_SIDE, DEFAULT_SIDE)
@@ -85,6 +121,29 @@ def checked(form: ImageForm) -> ImageForm:
             f"2 to {MOST_DIMENSIONS:,} can be learned. Choose another `size` or `colour='grey'`."
         )
     return form
+
+
+def shrinking(files: Sequence[Path], form: ImageForm) -> Shrinking | None:
+    """What is lost of files of the usual size; None where that is not larger than the form."""
+    sizes = Counter(size for file in _some(files) if (size := _size(file)) is not None)
+    usual = sizes.most_common(1)[0][0] if sizes else (0, 0)
+    larger = usual[0] > form.height or usual[1] > form.width
+    return Shrinking(usual, form) if larger else None
+
+
+def original(file: Path) -> NDArray[np.uint8]:
+    """An image file at its own size and colour, ``[height, width]`` or ``[height, width, 3]``.
+
+    A larger one than 1,024 pixels a side is reduced to that by averaging whole blocks of pixels.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        image = _flattened(_open(file))
+    except UNREADABLE as error:
+        raise DataError(f"{file} {_reason(file, error)}.") from error
+    return np.asarray(image.reduce(math.ceil(max(image.size) / MOST_SIDE)))
 
 
 def decode(files: Sequence[Path], form: ImageForm) -> tuple[NDArray[np.uint8], dict[int, str]]:
@@ -124,6 +183,21 @@ def resize(images: NDArray[np.uint8], form: ImageForm) -> NDArray[np.uint8]:
     return np.stack([_pixels(Image.fromarray(image), form) for image in images])
 
 
+def _some(files: Sequence[Path]) -> Sequence[Path]:
+    """Those that are opened to learn what is usual."""
+    return files[:: max(1, len(files) // PROBED)][:PROBED]
+
+
+def _size(file: Path) -> tuple[int, int] | None:
+    """(height, width) as the camera was held, without decoding the image where that can be."""
+    try:
+        with Image.open(file) as image:
+            turned = image.getexif().get(ORIENTATION, 1) in SIDEWAYS
+            return (image.width, image.height) if turned else (image.height, image.width)
+    except UNREADABLE:
+        return None
+
+
 def _probe(file: Path) -> tuple[tuple[int, int], bool] | None:
     """The size (height, width) of a readable file, and whether it shows colour."""
     try:
@@ -140,11 +214,16 @@ def _decode(file: Path, form: ImageForm) -> NDArray[np.uint8] | str:
     try:
         return _pixels(_open(file), form)
     except UNREADABLE as error:
-        if isinstance(error, FileNotFoundError):
-            return "does not exist"
-        if file.is_file() and file.stat().st_size == 0:
-            return "is empty (0 bytes)"
-        return f"is not a readable image ({str(error).replace(str(file), file.name)})"
+        return _reason(file, error)
+
+
+def _reason(file: Path, error: Exception) -> str:
+    """Why a file cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        return "does not exist"
+    if file.is_file() and file.stat().st_size == 0:
+        return "is empty (0 bytes)"
+    return f"is not a readable image ({str(error).replace(str(file), file.name)})"
 
 
 def _open(file: Path) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -66,9 +67,10 @@ def read_images(
     if of_files:
         places = _choose(total, settings.rows, seed)
         chosen = replace(inputs, parts=tuple(inputs.parts[place] for place in places))
-    rows, groups, faults = _decoded(chosen, wishes, reading, watch)
+    rows, groups, good = _decoded(chosen, wishes, reading, watch)
+    files = tuple(compress(chosen.paths, good)) if of_files else ()
     if not of_files:
-        total = len(rows) + faults
+        total = len(good)
         places = _choose(len(rows), settings.rows, seed)
         rows, groups = rows[places], groups[places]
     refuse_few(len(rows), wishes.fewest, inputs.name)
@@ -76,26 +78,34 @@ def read_images(
     dataset = Dataset(inputs.name, reading.layout, rows)
     refuse_identical(dataset)
     grouped = None if reading.group_column is None else groups
-    return Material(dataset, parts, source(reading), total, unreadable=faults, groups=grouped)
+    return Material(
+        dataset,
+        parts,
+        source(reading),
+        total,
+        unreadable=int((~good).sum()),
+        groups=grouped,
+        files=files,
+    )
 
 
 def _decoded(
     inputs: Inputs, wishes: Wishes, reading: ImageReading, watch: Watch
-) -> tuple[NDArray[np.uint8], Groups, int]:
-    """The readable images ``[n, d]``, their groups ``[n]``, and how many are unreadable."""
-    values, groups, faults, done = [], [], 0, 0
+) -> tuple[NDArray[np.uint8], Groups, NDArray[np.bool_]]:
+    """The readable images ``[n, d]``, their groups ``[n]``, and which of all are readable."""
+    values, groups, good, done = [], [], [], 0
     total = len(inputs.parts) if len(inputs.parts) > 1 else None
     for batch in batches(inputs, reading):
         if not wishes.skip_unreadable:
             refuse_unreadable(batch.faults, batch.ids.__getitem__)
-        faults += len(batch.faults)
+        good.append(batch.good)
         named = np.array(batch.groups or [None] * len(batch.ids), dtype=object)
         groups.append(named[batch.good])
         values.append(batch.values[batch.good])
         done += len(batch.ids)
         watch(done, total)
     rows: NDArray[np.uint8] = np.concatenate(values)
-    return rows, np.concatenate(groups), faults
+    return rows, np.concatenate(groups), np.concatenate(good)
 
 
 def _choose(n: int, most: int, seed: int) -> NDArray[np.int64]:

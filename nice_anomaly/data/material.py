@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nice_anomaly.data.dataset import Dataset, Kind
-from nice_anomaly.data.reading import Reading
+from nice_anomaly.data.images import Shrinking, shrinking
+from nice_anomaly.data.reading import ImageReading, Reading
 from nice_anomaly.data.sources import BuiltIn, Source
 from nice_anomaly.data.splits import Split, split
 from nice_anomaly.data.tables import ANY, Dialect
@@ -80,7 +83,7 @@ class Material:
     ``total`` counts all samples of the input, ``anomalies`` those that a label kept out,
     ``unlabelled`` those without one and ``unreadable`` those that could not be read; ``labels``
     are the values of the label column. ``groups`` ``[n]`` are there where the reading asks for
-    them.
+    them, ``files`` ``[n]`` where every sample is an image file.
     """
 
     dataset: Dataset
@@ -92,6 +95,13 @@ class Material:
     unreadable: int = 0
     labels: tuple[str, ...] = ()
     groups: Groups | None = None
+    files: tuple[Path, ...] = ()
+
+    @cached_property
+    def shrinking(self) -> Shrinking | None:
+        """What is lost of image files that are larger than the form of the run."""
+        reading = self.reading
+        return shrinking(self.files, reading.form) if isinstance(reading, ImageReading) else None
 
     @property
     def reading(self) -> Reading | None:

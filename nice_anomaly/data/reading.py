@@ -17,6 +17,7 @@ from nice_anomaly.data.dataset import Kind, Layout
 from nice_anomaly.data.images import ImageForm
 from nice_anomaly.data.tables import ANY, Column, Dialect
 from nice_anomaly.errors import ConfigError
+from nice_anomaly.words import count_of
 
 FOLDER = "folder"  # the group column of images: the folder that an image lies in
 
@@ -34,6 +35,11 @@ class ImageReading:
     def layout(self) -> Layout:
         """What one sample is."""
         return self.form.layout
+
+    @property
+    def described(self) -> str:
+        """What one sample is, for people."""
+        return str(self.layout)
 
     def grouped_by(self, column: str) -> "ImageReading":
         """The same, with the group of every image.
@@ -88,6 +94,13 @@ class TableReading:
     def layout(self) -> Layout:
         """What one sample is."""
         return Layout("table", (sum(column.width for column in self.columns),), 0)
+
+    @property
+    def described(self) -> str:
+        """What one sample is, for people: its columns, not the numbers they become."""
+        count, used = len(self.columns), sum(column.width > 0 for column in self.columns)
+        some = "" if used == count else f", {used:,} of them learned"
+        return f"rows of {count_of(count, 'column')}{some}"
 
     @property
     def labels(self) -> list[str]:

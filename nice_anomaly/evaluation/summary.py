@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from heapq import nsmallest
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nice_anomaly.data import Truth, absent_values
+from nice_anomaly.evaluation.days import Days
 from nice_anomaly.evaluation.verdicts import Verdicts
 from nice_anomaly.metrics import Rate, auprc, auroc, fpr_at_95_tpr
 from nice_anomaly.thresholds import ALL, Calibration, Discoveries
@@ -45,6 +46,7 @@ class Summary:
     _anomalous: list[Any] = field(default_factory=list)
     _groups: list[str] = field(default_factory=list)
     _labels: Counter[str] = field(default_factory=Counter)
+    _days: Days = field(default_factory=Days)
 
     def add(self, verdicts: Verdicts) -> None:
         """Take in one batch."""
@@ -54,6 +56,8 @@ class Summary:
         self._scores.append(found.scores[good])
         self._flagged.append(found.flagged[good])
         self.flagged_ids += [batch.ids[row] for row in good[found.flagged[good]]]
+        if batch.times is not None:
+            self._days.add(batch.times[good], found.flagged[good])
         if batch.learned is not None:
             self.learned = (self.learned or 0) + int(batch.learned.sum())
         unknown = np.zeros(len(batch.ids), dtype=bool)
@@ -133,8 +137,16 @@ class Summary:
             result["groups"] = by_group(self._groups, flagged)
         if calibration.groups:
             result["without_promise"] = self._groups.count(ALL) if self._groups else n
-        result |= self._errors(flagged)
+        result |= self._paced(calibration) | self._errors(flagged)
         return result if normal is None else result | error(flagged, normal=normal)
+
+    def _paced(self, calibration: Calibration) -> dict[str, Any]:
+        """Alarms a day, by the dates of the rows, else at as many samples a day as were planned."""
+        budget, n = calibration.budget, self.n
+        if budget is None:
+            return self._days.record()
+        planned = {"alarms_a_day": budget.samples * self.flagged / n} if n else {}
+        return planned | self._days.record() | {"budget": asdict(budget)}
 
     def _errors(self, flagged: NDArray[np.bool_]) -> dict[str, Any]:
         """Both errors and the ranking, where the input has labels."""

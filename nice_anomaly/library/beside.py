@@ -37,8 +37,8 @@ def _beside(run: Binding, other: Binding, on: Opponents) -> Contender:
     if ours.data.fingerprint != theirs.data.fingerprint:
         raise ConfigError(
             f"{other.name} has learned other data ({theirs.data.name}: {theirs.data.n:,} "
-            f"{theirs.data.layout}) than {run.name} ({ours.data.name}: {ours.data.n:,} "
-            f"{ours.data.layout}; fingerprints {theirs.data.fingerprint[:8]} and "
+            f"{theirs.data.described}) than {run.name} ({ours.data.name}: {ours.data.n:,} "
+            f"{ours.data.described}; fingerprints {theirs.data.fingerprint[:8]} and "
             f"{ours.data.fingerprint[:8]}): what differs would not be the model. Train both on the "
             f"same."
         )

@@ -49,7 +49,7 @@ class Binding:
     def __repr__(self) -> str:
         data = self.manifest.data
         state = ", ".join(self.calibrations) or "not calibrated"
-        return f"<Run {self.name}: {data.n:,} {data.layout}; {state}>"
+        return f"<Run {self.name}: {data.n:,} {data.described}; {state}>"
 
     @property
     def name(self) -> str:

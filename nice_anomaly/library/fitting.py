@@ -75,7 +75,7 @@ def misfit(
     of_set = isinstance(data.source, BuiltIn)
     if isinstance(samples, BuiltIn):
         same = of_set and data.layout == BUILTIN[samples.name].layout
-        return None if same else f"has learned {data.name}, {data.layout}"
+        return None if same else f"has learned {data.name}, {data.described}"
     if of_set and (data.layout.kind, data.layout.levels) != ("image", 256):
         return f"has learned the built-in set {data.name}"
     if data.layout.kind != samples.kind:

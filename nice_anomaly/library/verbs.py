@@ -8,16 +8,15 @@ from functools import partial
 from typing import Any, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nice_anomaly import normals, run
 from nice_anomaly.data import Watch, recognise, set_or_inputs, unwatched
-from nice_anomaly.errors import ConfigError
 from nice_anomaly.evaluation.found import Found
 from nice_anomaly.evaluation.samples import Columns, TableWords, reading_for, samples
 from nice_anomaly.evaluation.summary import unmatched
 from nice_anomaly.evaluation.verdicts import Stream, together, told, verdicts
 from nice_anomaly.library.binding import Say, warn
+from nice_anomaly.library.drawing import Drawing
 from nice_anomaly.library.judging import Judging
 from nice_anomaly.library.pace import budget_of
 from nice_anomaly.library.ways import more_held_out
@@ -28,7 +27,7 @@ from nice_anomaly.vocabulary import RuleName, ScoreName, Tail
 from nice_anomaly.words import counted
 
 
-class Run(Judging):
+class Run(Judging, Drawing):
     """A trained model with its calibrations, on one device; ``learn`` and ``load_run`` make it."""
 
     def score(
@@ -219,23 +218,3 @@ class Run(Judging):
         for remark in (*remarks, *unmatched(found.summary, label, values)):
             say(remark)
         return found
-
-    def sample(self, n: int, *, temperature: float = 0.7, seed: int = 0) -> NDArray[np.float64]:
-        """Draw from the model: images ``[n, height, width(, 3)]`` in levels, or rows ``[n, d]``.
-
-        Below 1 the temperature pulls samples towards the typical, above 1 towards the odd.
-
-        Raises:
-            ConfigError: no number of samples, or a temperature that is not positive.
-        """
-        if n < 1 or not 0 < temperature < np.inf:
-            raise ConfigError(
-                f"`n` takes a number of samples, at least 1, and `temperature` a positive number, "
-                f"got {n} and {temperature:g}."
-            )
-        drawn = self.trained.model.sample(n, seed=seed, temperature=temperature).cpu()
-        values: NDArray[np.float64] = self.trained.preprocess.to_raw(drawn).numpy()
-        if not np.isfinite(values).all():
-            raise ConfigError(f"`temperature` {temperature:g} is too large: samples are infinite.")
-        layout = self.manifest.data.layout
-        return values.reshape(n, *layout.shape) if layout.kind == "image" else values

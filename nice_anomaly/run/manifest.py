@@ -56,6 +56,11 @@ class DataRecord:
     reading: Annotated[Reading | None, _made_by(_reading)] = None
 
     @property
+    def described(self) -> str:
+        """What one sample is, for people."""
+        return str(self.layout) if self.reading is None else self.reading.described
+
+    @property
     def source(self) -> Source:
         """Where the data came from."""
         if self.reading is None:

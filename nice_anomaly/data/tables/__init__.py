@@ -1,10 +1,12 @@
 """Tables: files and frames of rows, what their columns are, and numbers made from them."""
 
 from nice_anomaly.data.tables.arrow import Frame, frame_in_memory
+from nice_anomaly.data.tables.cells import Cells
 from nice_anomaly.data.tables.chunk import Chunk, column_names
 from nice_anomaly.data.tables.columns import Column, Encoded, encode
 from nice_anomaly.data.tables.database import Query, query_of
 from nice_anomaly.data.tables.deciding import learn_column, learn_columns
+from nice_anomaly.data.tables.decode import decode
 from nice_anomaly.data.tables.dialect import ANY, Dialect, Written
 from nice_anomaly.data.tables.opening import Table, is_table_file, open_tables
 from nice_anomaly.data.tables.packed import STDIN
@@ -12,6 +14,7 @@ from nice_anomaly.data.tables.packed import STDIN
 __all__ = [
     "ANY",
     "STDIN",
+    "Cells",
     "Chunk",
     "Column",
     "Dialect",
@@ -21,6 +24,7 @@ __all__ = [
     "Table",
     "Written",
     "column_names",
+    "decode",
     "encode",
     "frame_in_memory",
     "is_table_file",

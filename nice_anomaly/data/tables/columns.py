@@ -88,30 +88,36 @@ class Column:
         """The level width of every coordinate, 0 for a continuous one."""
         return ([self.step] + [0.0] * self.width)[: self.width]
 
+    @property
+    def role(self) -> str:
+        """What it is read as."""
+        if self.kind == "category":
+            return f"category of {len(self.categories)}"
+        if self.kind == "date":
+            return "time of day" if self.form == CLOCK else f"date {described(self.form)}".strip()
+        return f"{self.kind} in {self.unit}" if self.unit else self.kind
+
+    @property
+    def seen(self) -> str:
+        """What its training cells were; for a column that is left out, why."""
+        if self.kind == "left out":
+            return self.reason
+        if self.kind == "category":
+            return ", ".join(self.categories[:4]) + (", …" if len(self.categories) > 4 else "")
+        if self.kind == "date":
+            return "as time of day and day of week" if self.dated else ""
+        if self.low == self.high:
+            return f"always {self.low:g}"
+        levels = f" in steps of {self.step:g}" if self.step else ""
+        return f"{self.low:g} to {self.high:g}{levels}"
+
     def __str__(self) -> str:
         if self.kind == "left out":
             return f"left out: {self.reason}"
+        joint = ": " if self.kind == "category" else ", "
         gaps = ", may be missing" if self.gaps else ""
-        return f"{self.described}{gaps}{f'; {self.reason}' if self.reason else ''}"
-
-    @property
-    def described(self) -> str:
-        """What it is and what it was seen to be, without gaps and remarks."""
-        if self.kind == "category":
-            shown = ", ".join(self.categories[:4]) + (", …" if len(self.categories) > 4 else "")
-            return f"category of {len(self.categories)}: {shown}"
-        if self.kind == "date":
-            form = f" {described(self.form)}" if self.form else ""
-            return (
-                "time of day"
-                if self.form == CLOCK
-                else (f"date{form}, as time of day and day of week")
-            )
-        unit = f" in {self.unit}" if self.unit else ""
-        if self.low == self.high:
-            return f"number{unit}, always {self.low:g}"
-        levels = f" in steps of {self.step:g}" if self.step else ""
-        return f"number{unit}, {self.low:g} to {self.high:g}{levels}"
+        remark = f"; {self.reason}" if self.reason else ""
+        return joint.join(filter(None, (self.role, self.seen))) + gaps + remark
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def _tables(path: Path) -> list[str]:
 
 
 def _selected(part: Query, tables: Sequence[str]) -> str:
-    if part.query not in tables:
+    if part.query not in tables and " " in part.query:
         return part.query
     name = part.query.replace('"', '""')
     return f'SELECT * FROM "{name}"'

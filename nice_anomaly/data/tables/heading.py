@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, dropwhile, islice
 from typing import Any
 
 from nice_anomaly.data.tables.cells import MISSING
@@ -53,12 +53,13 @@ def headed(lines: Iterator[Line], where: object) -> Headed:
     Raises:
         DataError: no names, one that is there twice, or a column without one.
     """
-    first = list(islice(lines, LOOKED_AT))
-    above = _above(first)
+    first = list(islice(dropwhile(_is_empty, lines), LOOKED_AT))
+    above = [line for line in first[: _above(first)] if not _is_empty(line)]
     if above:
-        shown = " ".join(str(cell) for cell in first[0] if filled(cell))
-        _say(where, f"{above} line{'s' * (above > 1)} above the column names left out: '{shown}'")
-    first = first[above:]
+        shown = " ".join(str(cell) for cell in above[0] if filled(cell))
+        count = "1 line" if len(above) == 1 else f"{len(above)} lines"
+        _say(where, f"{count} above the column names left out: '{shown}'")
+    first = first[_above(first) :]
     if not first:
         raise DataError(f"{where} is empty: a table needs a line of column names and rows.")
     heading, rows = list(first[0]), first[1:]
@@ -77,6 +78,10 @@ def filled(cell: Any) -> bool:
     (False, False, True)
     """
     return cell is not None and (not isinstance(cell, str) or bool(cell.strip()))
+
+
+def _is_empty(line: Line) -> bool:
+    return not any(map(filled, line))
 
 
 def total_in(line: Line, earlier: Collection[Any] = ()) -> str:
@@ -105,7 +110,7 @@ def _above(lines: Sequence[Line]) -> int:
         return 0
     filled_cells = [sum(map(filled, line)) for line in lines]
     for above, (width, count) in enumerate(zip(widths, filled_cells, strict=True)):
-        if width >= usual or count > usual / 2:
+        if width >= usual or (count > 1 and count >= usual / 2):
             return above
     return 0
 

@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -15,7 +16,7 @@ from nice_anomaly.data.names import readable
 from nice_anomaly.data.tables.cells import Cells
 from nice_anomaly.data.tables.chunk import Chunk
 from nice_anomaly.data.tables.dialect import ANY, Dialect, Written
-from nice_anomaly.data.tables.heading import headed
+from nice_anomaly.data.tables.heading import LOOKED_AT, headed
 from nice_anomaly.data.tables.packed import opened
 from nice_anomaly.data.tables.sheet import sheet_chunks
 from nice_anomaly.errors import DataError
@@ -75,13 +76,13 @@ def _texts(values: NDArray[np.object_]) -> Cells:
 
 def _separator(head: str) -> str:
     """The one of , ; tab | that splits the first lines into the most equal parts."""
-    lines = [line for line in head.splitlines() if line][:20]
-    lines = lines[:-1] if len(lines) > 2 and len(head) == PEEK else lines
+    cut = head[: head.rfind("\n") + 1] if len(head) == PEEK else head
 
     def fit(separator: str) -> tuple[int, int]:
-        counts = [len(next(csv.reader([line], delimiter=separator))) for line in lines]
-        agreeing = counts.count(counts[0])
-        return (agreeing if counts[0] > 1 else 0, counts[0])
+        lines = csv.reader(io.StringIO(cut, newline=""), delimiter=separator)
+        counts = [len(line) for line in islice(filter(None, lines), LOOKED_AT)]
+        usual = max(counts, key=counts.count)
+        return (counts.count(usual) if usual > 1 else 0, usual)
 
     return max(SEPARATORS, key=fit)
 

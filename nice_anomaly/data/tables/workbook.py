@@ -2,7 +2,7 @@
 
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,9 @@ def workbook_chunks(file: Path, rows: int, dialect: Dialect) -> Iterator[Chunk]:
     with _book(file) as book:
         sheet = book[_sheet(book, file, dialect.sheet)]
         sheet.reset_dimensions()  # some programs write wrong ones
-        lines = (tuple(line) for line in sheet.iter_rows(values_only=True))
-        found = headed(lines, file)
-        yield from sheet_chunks(readable(file), found, rows, typed, Written())
+        with closing(sheet.iter_rows(values_only=True)) as lines:
+            found = headed(lines, file)
+            yield from sheet_chunks(readable(file), found, rows, typed, Written())
 
 
 @contextmanager
@@ -51,15 +51,10 @@ def _book(file: Path) -> Iterator[Any]:
                     f"{file} is protected by a password, or a workbook of an older kind: save it "
                     f"as .xlsx without one."
                 )
-        book = load_workbook(file, read_only=True, data_only=True)
+            stream.seek(0)
+            yield load_workbook(stream, read_only=True, data_only=True)
     except DAMAGE as error:
         raise DataError(f"{file} cannot be read as a workbook: {error}.") from error
-    try:
-        yield book
-    except DAMAGE as error:
-        raise DataError(f"{file} cannot be read as a workbook: {error}.") from error
-    finally:
-        book.close()
 
 
 def _sheet(book: Any, file: Path, asked: str) -> str:
@@ -82,4 +77,5 @@ def _sheet(book: Any, file: Path, asked: str) -> str:
 
 def _has_cells(sheet: Any) -> bool:
     sheet.reset_dimensions()
-    return any(filled(cell) for line in sheet.iter_rows(values_only=True) for cell in line)
+    with closing(sheet.iter_rows(values_only=True)) as lines:
+        return any(filled(cell) for line in lines for cell in line)

@@ -1,0 +1,51 @@
+"""Days: how many samples and alarms there were on which day, where the rows say when they were."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Moments = NDArray[np.datetime64]
+
+
+@dataclass
+class Days:
+    """Counts verdicts by the day of their rows, as they stream by."""
+
+    _samples: Counter[date] = field(default_factory=Counter)
+    _flagged: Counter[date] = field(default_factory=Counter)
+
+    def add(self, times: Moments, flagged: NDArray[np.bool_]) -> None:
+        """Take in the moments and verdicts of some rows, ``[m]`` each; no moment is no day."""
+        known = ~np.isnat(times)
+        days = times[known].astype("datetime64[D]")
+        for counter, some in ((self._samples, days), (self._flagged, days[flagged[known]])):
+            found, counts = np.unique(some, return_counts=True)
+            counter.update(dict(zip(map(_day, found), counts.tolist(), strict=True)))
+
+    def record(self) -> dict[str, Any]:
+        """The calendar days from first to last, alarms a day, and the day with most of them.
+
+        Empty where no row says when it was.
+        """
+        if not self._samples:
+            return {}
+        first, last = min(self._samples), max(self._samples)
+        days = (last - first).days + 1
+        busiest = max(self._samples, key=lambda day: (self._flagged[day], -self._samples[day]))
+        return {
+            "days": days,
+            "alarms_a_day": self._flagged.total() / days,
+            "busiest_day": {
+                "date": busiest.isoformat(),
+                "n": self._samples[busiest],
+                "flagged": self._flagged[busiest],
+            },
+        }
+
+
+def _day(moment: np.datetime64) -> date:
+    return date.fromisoformat(str(moment))
