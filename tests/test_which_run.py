@@ -84,7 +84,7 @@ CASES: dict[str, tuple[list[str], str, int, str]] = {  # runs, the last first; t
     "a set rather than what only looks like it": (
         ["thirty", "breast-cancer"], "detect --dataset breast-cancer", 0,
         "run: runs/breast-cancer, which fits breast-cancer; runs/thirty, trained last, has learned "
-        "thirty.npy, table rows of 30 columns",
+        "thirty.npy, rows of 30 columns",
     ),
     "files for a set that no files are like": (
         ["digits", "parts"], "detect parts", 0,
