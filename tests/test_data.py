@@ -222,7 +222,7 @@ def test_what_a_run_learns_from_a_built_in_set(tmp_path: Path) -> None:
 def test_values_that_are_not_finite_are_refused_by_row(bad: float) -> None:
     values = np.zeros((4, 2))
     values[2, 1] = bad
-    with pytest.raises(DataError, match="1 rows, the first in row 2"):
+    with pytest.raises(DataError, match="1 row, the first in row 2"):
         Dataset("x", Layout("table", (2,), 0), values)
 
 
