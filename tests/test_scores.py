@@ -101,7 +101,7 @@ def test_no_samples_no_scores(flow: Flow) -> None:
 def test_a_score_that_is_no_number_is_an_error_with_its_row(flow: Flow) -> None:
     rows = torch.zeros(3000, D, dtype=torch.float64)
     rows[2500, 3] = float("nan")
-    with pytest.raises(NumericsError, match="1 rows is not a number, the first in row 2500"):
+    with pytest.raises(NumericsError, match="1 row is not a number, the first in row 2500"):
         log_likelihoods(flow, PREPROCESS, rows, precision=torch.float32)
 
 

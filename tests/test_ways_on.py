@@ -205,6 +205,8 @@ def test_what_was_learned_is_counted_and_said(command: Command, rows: Run) -> No
             note = f"note: {count} of these {n:,} samples are among those the run has learned from:"
             assert done.err.count(f"{note} their scores are too good, and fewer are flagged") == 1
             assert command.json("detect", file, *options)["learned"] == count
+    (said,) = learned_again(rows.manifest.data, Rate(1, 2_000))  # no held-out row has a twin
+    assert said.startswith("note: 1 of these 2,000 samples is among those the run has learned from")
     assert "learned from" not in command("detect", "new.csv").err
     assert command.json("detect", "new.csv")["learned"] == 0
 

@@ -34,11 +34,12 @@ def several(tmp_path_factory: pytest.TempPathFactory, command: Command) -> Path:
     pictures(folder / "parts", 60)
     (folder / "broken.csv").write_bytes(b"\0")
     with chdir(folder):
-        for source in ("rows.csv", "wide.csv", "parts"):
+        np.save("thirty.npy", rng.normal(size=(60, 30)))
+        for source in ("rows.csv", "wide.csv", "parts", "thirty.npy"):
             assert command("train", source, "--set", "train.epochs=1").code == 0
         for name in ("digits", "breast-cancer"):
             assert command("train", "--config", name, "--set", "train.epochs=1").code == 0
-        for run in ("rows", "wide", "parts", "digits", "breast-cancer"):
+        for run in ("rows", "wide", "parts", "thirty", "digits", "breast-cancer"):
             assert command("calibrate", "--run", f"runs/{run}").code == 0
     return folder
 
@@ -79,6 +80,11 @@ CASES: dict[str, tuple[list[str], str, int, str]] = {  # runs, the last first; t
         ["digits", "breast-cancer"], "detect --dataset breast-cancer-malignant", 0,
         "run: runs/breast-cancer, which fits breast-cancer-malignant; runs/digits, trained last, "
         "has learned digits, grey images of 8 × 8 pixels with 17 levels",
+    ),
+    "a set rather than what only looks like it": (
+        ["thirty", "breast-cancer"], "detect --dataset breast-cancer", 0,
+        "run: runs/breast-cancer, which fits breast-cancer; runs/thirty, trained last, has learned "
+        "thirty.npy, rows of 30 columns",
     ),
     "files for a set that no files are like": (
         ["digits", "parts"], "detect parts", 0,

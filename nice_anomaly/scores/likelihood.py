@@ -11,6 +11,7 @@ from nice_anomaly.density import Density
 from nice_anomaly.errors import NumericsError
 from nice_anomaly.preprocess import Preprocess
 from nice_anomaly.runtime import autocast, threads_for
+from nice_anomaly.words import count_of
 
 Measured = NDArray[np.float64]
 
@@ -95,8 +96,8 @@ def in_chunks(
         bad = np.flatnonzero(np.isnan(values.reshape(len(rows), -1)).any(axis=1))
         if len(bad):
             raise NumericsError(
-                f"the log-likelihood of {len(bad)} rows is not a number, the first in row "
-                f"{start + bad[0]} (counted from 0): its values are far outside what the "
+                f"the log-likelihood of {count_of(len(bad), 'row')} is not a number, the first in "
+                f"row {start + bad[0]} (counted from 0): its values are far outside what the "
                 f"run has learned. Check that row, or train again."
             )
         yield values
