@@ -60,8 +60,9 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
         "no input": ("train -i ''", 3, "the name of an input is empty"),
         "options of input": (
             "train --ignore a", 2,
-            "--size, --colour, --id-column, --label-column, --anomaly-value, --ignore and "
-            "--skip-unreadable say how your own samples are read: give --input too.",
+            "--size, --colour, --id-column, --label-column, --anomaly-value, --ignore, "
+            "--skip-unreadable, --separator, --decimal, --dates and --sheet say how your own "
+            "samples are read: give --input too.",
         ),
         "nothing to look at": ("detect", 2, "one of the two"),
         "by alone": ("detect -i x.csv --by", 2, "give --fdr too"),

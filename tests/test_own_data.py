@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def test_a_labelled_table_gets_both_errors_and_a_ranking(command: Command) -> No
     result = command.json("detect", "--input", "new.csv", "--output", "out.csv")
     rows, new = rows_of("out.csv"), rows_of("new.csv")
     assert [row["id"] for row in rows] == [row["patient"] for row in new]
-    assert list(rows[0]) == ["id", "score", "margin", "p_value", "flagged", "note"]
+    assert list(rows[0]) == ["id", "score", "margin", "p_value", "flagged", "row", "note"]
     malignant = np.array([row["diagnosis"] == "malignant" for row in new])
     flagged = np.array([row["flagged"] == "true" for row in rows])
     assert result["n"] == len(rows) == 284
@@ -49,7 +50,7 @@ def test_the_screen_shows_the_least_probable_and_why(command: Command) -> None:
     assert "outside" in done.out
     shown = command("info").out
     assert "mean radius" in shown
-    assert "category of 1: north, may be missing" in shown
+    assert re.search(r"category of 1 +north", shown)
 
 
 @pytest.mark.usefixtures("learned")

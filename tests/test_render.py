@@ -269,6 +269,28 @@ def test_a_screen_is_this(
     assert lines == SCREENS[show, width].splitlines()[1:]
 
 
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (24, [" a word   1.00 % [0, 5]"]),
+        (23, [" a word  1.00 % [0, 5]"]),  # two blanks between, not three
+        (22, [" a      1.00 % [0, 5]", " word"]),
+        (21, [" a     1.00 % [0, 5]", " word"]),
+        (20, ["a word", "  1.00 % [0, 5]"]),
+    ],
+)
+def test_columns_move_together_before_words_give_way(
+    width: int,
+    lines: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    render.show_table("", ["", ""], [["a word", "1.00 % [0, 5]"]])
+    shown = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert [line for line in shown if line.strip(" ─")] == lines
+
+
 @pytest.fixture(scope="module")
 def folder(shared_sums: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copied(shared_sums, tmp_path_factory.mktemp("screens"))

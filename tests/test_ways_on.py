@@ -1,5 +1,6 @@
 """Remarks and refusals: their numbers are those of a hand, and the ways they offer lead on."""
 
+import json
 import re
 from pathlib import Path
 

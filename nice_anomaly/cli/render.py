@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from nice_anomaly.cli.layout import folded, widths
+from nice_anomaly.cli.layout import folded, length, widths
 from nice_anomaly.cli.wording import as_typed
 
 out = Console(highlight=False, emoji=False)
@@ -75,13 +75,13 @@ def show_table(
     on: Console | None = None,
 ) -> None:
     """A table on stdout or ``on`` another; the columns ``words`` are text, others are numbers."""
-    on = on or out
-    columns = [*zip(header, *rows, strict=True)]
-    fitting = widths(columns, words, on.width - 3 * len(header) + 1)
+    on, columns, count = on or out, [*zip(header, *rows, strict=True)], len(header)
+    tight = sum(max(map(length, column)) for column in columns) + 3 * count - 1 > on.width
+    fitting = widths(columns, words, on.width - (2 * count if tight else 3 * count - 1))
     if fitting is None:
         _show_list(title, header, rows, on)
         return
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=tight)
     for index, (name, width) in enumerate(zip(header, fitting, strict=True)):
         justify: JustifyMethod = "left" if index in words else "right"
         table.add_column(folded(name, width), justify=justify, width=width)
