@@ -4,6 +4,7 @@ A run that many tests use is trained once a session; every test works in a copy 
 """
 
 import csv
+import importlib
 import io
 import json
 import logging
@@ -22,7 +23,10 @@ from unittest.mock import patch
 import pytest
 
 from nice_anomaly.cli import main
-from nice_anomaly.cli import render as render  # its consoles take the width of this process
+
+# A console keeps the width that it finds here when it is made; a worker of pytest sets one.
+os.environ.pop("COLUMNS", None)
+importlib.import_module("nice_anomaly.cli.render")
 
 # Before anything loads it: two threads that wait for each other on a busy machine cost minutes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

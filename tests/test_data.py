@@ -248,3 +248,12 @@ def test_splits_are_disjoint_complete_and_repeatable(seed: int) -> None:
 def test_a_split_that_starves_the_training_is_refused() -> None:
     with pytest.raises(ConfigError, match="more than half of the 100"):
         split(100, early_stopping=20, calibration=31, seed=0)
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_a_fingerprint_is_that_of_the_first_runs(columns: int) -> None:
+    """Whatever a layout is called in sentences: stored runs are found again by it."""
+    values = np.zeros((3, columns))
+    text = f"table rows of {columns} columns|float64|3"
+    expected = hashlib.sha256(text.encode() + values.tobytes()).hexdigest()
+    assert Dataset("x", Layout("table", (columns,), 0), values).fingerprint == expected

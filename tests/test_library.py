@@ -140,10 +140,10 @@ def test_a_name_that_is_not_public_is_not_there() -> None:
 
 def test_an_array_is_learned_calibrated_and_detected() -> None:
     run = na.learn(rows(400), overrides=QUICK)
-    assert repr(run) == "<Run the array: 400 table rows of 2 columns; not calibrated>"
+    assert repr(run) == "<Run the array: 400 rows of 2 columns; not calibrated>"
     calibration = run.calibrate(alpha=0.1)
     assert (calibration.rule, calibration.source) == (Certified(0.1, 0.95), "the array")
-    assert repr(run) == "<Run the array: 400 table rows of 2 columns; default>"
+    assert repr(run) == "<Run the array: 400 rows of 2 columns; default>"
     found = run.detect(NEW)
     assert found.flagged[-2:].all()
     assert found.flagged[:-2].mean() < 0.3
@@ -665,8 +665,9 @@ for option, given in OF_OWN_DATA.items():
     REFUSED[f"{option} without inputs"] = (
         lambda _, __, ___, given=given: na.learn(na.builtin("digits"), **given),  # type: ignore[misc]
         ConfigError,
-        "`size`, `colour`, `id_column`, `label_column`, `anomaly_values`, `ignored` and "
-        "`skip_unreadable` say how your own samples are read: give `inputs` too.",
+        "`size`, `colour`, `id_column`, `label_column`, `anomaly_values`, `ignored`, "
+        "`skip_unreadable`, `separator`, `decimal`, `dates` and `sheet` say how your own samples "
+        "are read: give `inputs` too.",
     )
 
 
