@@ -37,14 +37,14 @@ def grid_png(images: NDArray[np.float64], levels: int, zoom_to: int = 56) -> byt
     return stream.getvalue()
 
 
-def rows_csv(columns: Mapping[str, Sequence[object]]) -> str:
+def rows_csv(columns: Mapping[str, Sequence[object]], separator: str = ",") -> str:
     r"""Table rows as CSV with a header; None is an empty cell.
 
     >>> rows_csv({"width": ["1.5", "3"], "kind": ["a", None]})
     'width,kind\n1.5,a\n3,\n'
     """
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+    writer = csv.writer(stream, lineterminator="\n", delimiter=separator)
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
     return stream.getvalue()

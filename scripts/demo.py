@@ -38,8 +38,13 @@ def main() -> None:
         rows,
     )
     render.say(
-        f"{time.perf_counter() - started:.0f} s in all. Next: nice-anomaly info --run "
-        f"runs/demo-digits, or make reproduce for MNIST and KMNIST."
+        f"{time.perf_counter() - started:.0f} s in all. Next, with a table of normal rows or a "
+        f"folder of pictures of your own:\n"
+        f"  source .venv/bin/activate\n"
+        f"  nice-anomaly train PATH\n"
+        f"  nice-anomaly calibrate --alpha 0.05\n"
+        f"  nice-anomaly detect NEW --output found.csv --keep-columns\n"
+        f"None at hand? python scripts/example_data.py writes some. More: docs/own-data.md."
     )
 
 

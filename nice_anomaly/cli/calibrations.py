@@ -1,6 +1,6 @@
 """Calibrations: what one is and promises, as JSON and for people."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from nice_anomaly.cli import render
@@ -48,6 +48,7 @@ def record(calibration: Calibration) -> dict[str, Any]:
         "score": calibration.origin.score,
         "fingerprint": calibration.origin.weights,
         "nominal_rate": rule.nominal_rate(calibration.tail),
+        "budget": None if calibration.budget is None else asdict(calibration.budget),
         **_measured(every),
         "expected_rate": mean if every.bounds.left_out else None,
         "expected_interval": list(interval) if every.bounds.left_out else None,
@@ -95,6 +96,7 @@ def show(calibration: Calibration, model: Density, title: str, follow: str) -> N
     facts = [
         ("rule", calibration.title),
         ("promises", calibration.claim),
+        *_alarms(calibration),
         ("assumes", calibration.assumption),
         (
             "fresh normals" if calibration.fresh else "held-out normals",
@@ -116,6 +118,18 @@ def show(calibration: Calibration, model: Density, title: str, follow: str) -> N
     render.show_facts(title, [*facts, ("next", follow)])
     if calibration.groups:
         show_groups(calibration)
+
+
+def _alarms(calibration: Calibration) -> list[tuple[str, str]]:
+    """What the rate is in false alarms a day, where those were asked for."""
+    budget, every = calibration.budget, calibration.overall
+    if budget is None:
+        return []
+    mean, _ = true_rate(every.n, every.bounds.left_out)
+    return [
+        ("false alarms a day", f"at most {budget}: {percent(budget.rate)} of them"),
+        ("", f"{budget.samples * mean:,.3g} a day to expect"),
+    ]
 
 
 def _false_alarms(calibration: Calibration) -> list[tuple[str, str]]:

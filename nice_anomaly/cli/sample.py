@@ -12,7 +12,7 @@ from nice_anomaly.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nice_anomaly.data import Cells
+    from nice_anomaly.data import Cells, Reading
 
 STDOUT = Path("-")
 
@@ -77,7 +77,7 @@ def sample(
     else:
         cells = loaded.sample_table(n, temperature=temperature, seed=seed)
         facts += _dates(cells)
-        _write_rows(output, cells)
+        _write_rows(output, cells, loaded.manifest.data.reading)
     render.say(f"drew {count_of(n, 'sample')} from {loaded.name} at temperature {temperature:g}")
     if output != STDOUT:
         render.show_facts("sampled", facts)
@@ -93,12 +93,25 @@ def _dates(cells: "Mapping[str, Cells]") -> list[tuple[str, str]]:
     return [(", ".join(names), learned)] if names else []
 
 
-def _write_rows(output: Path, cells: "Mapping[str, Cells]") -> None:
-    from nice_anomaly.data.tables.cells import words
+def _write_rows(output: Path, cells: "Mapping[str, Cells]", reading: "Reading | None") -> None:
+    """Rows as the learned table was written, so that what reads one reads the other."""
+    from nice_anomaly.data import TableReading, written
     from nice_anomaly.files import write
     from nice_anomaly.pictures import rows_csv
 
-    text = rows_csv({name: words(column).tolist() for name, column in cells.items()})
+    columns: dict[str, list[str | None]] = {
+        name: [str(value) for value in column] for name, column in cells.items()
+    }
+    separator = ","
+    if isinstance(reading, TableReading):
+        known = {column.name: column for column in reading.columns}
+        columns = {name: written(cells[name], known[name]) for name in cells}
+        if "," in (reading.dialect.decimal, reading.dialect.usual):
+            separator = ";"
+            for name in columns:
+                if known[name].kind == "number":
+                    columns[name] = [t and t.replace(".", ",") for t in columns[name]]
+    text = rows_csv(columns, separator)
     if output == STDOUT:
         typer.echo(text, nl=False)
     else:

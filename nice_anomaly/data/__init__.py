@@ -27,7 +27,7 @@ from nice_anomaly.data.reading import (
 )
 from nice_anomaly.data.sources import BuiltIn, InMemory, Own, Source
 from nice_anomaly.data.splits import Split, split
-from nice_anomaly.data.tables import ANY, Cells, Column, Dialect, Frame, Written, decode
+from nice_anomaly.data.tables import ANY, Cells, Column, Dialect, Frame, Written, decode, written
 
 __all__ = [
     "ANY",
@@ -78,4 +78,5 @@ __all__ = [
     "training_part",
     "truth_of",
     "unwatched",
+    "written",
 ]

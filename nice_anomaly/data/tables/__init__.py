@@ -6,7 +6,7 @@ from nice_anomaly.data.tables.chunk import Chunk, column_names
 from nice_anomaly.data.tables.columns import Column, Encoded, encode
 from nice_anomaly.data.tables.database import Query, query_of
 from nice_anomaly.data.tables.deciding import learn_column, learn_columns
-from nice_anomaly.data.tables.decode import decode
+from nice_anomaly.data.tables.decode import decode, written
 from nice_anomaly.data.tables.dialect import ANY, Dialect, Written
 from nice_anomaly.data.tables.opening import Table, is_table_file, open_tables
 from nice_anomaly.data.tables.packed import STDIN
@@ -32,4 +32,5 @@ __all__ = [
     "learn_columns",
     "open_tables",
     "query_of",
+    "written",
 ]

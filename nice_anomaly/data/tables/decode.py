@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nice_anomaly.data.tables.cells import Cells
+from nice_anomaly.data.tables.cells import Cells, words
 from nice_anomaly.data.tables.columns import Column
 from nice_anomaly.data.tables.moments import NEVER
+from nice_anomaly.data.tables.moments import written as as_written
 
 WEEK_OF = np.datetime64("2024-01-01", "s")  # a Monday
 ROUNDING = 1e-3  # seconds: what sines and cosines lose of a whole one is far less
@@ -33,6 +34,16 @@ def decode(values: NDArray[np.float64], columns: Sequence[Column]) -> dict[str, 
             gap = block[:, -1] > 0.5 if column.gaps else np.zeros(len(block), dtype=bool)
             cells[column.name] = _cells(block[:, : column.width - column.gaps], gap, column)
     return cells
+
+
+def written(cells: Cells, column: Column) -> list[str | None]:
+    """The cells as their column is written: numbers with its unit, moments in its form."""
+    if cells.dtype.kind == "M":
+        moments = cells.astype("datetime64[s]")
+        return [None if np.isnat(one) else as_written(one, column.form) for one in moments]
+    texts = words(cells).tolist()
+    unit = f" {column.unit}" if column.unit else ""
+    return [None if text is None else f"{text}{unit}" for text in texts]
 
 
 def _cells(block: NDArray[np.float64], gap: NDArray[np.bool_], column: Column) -> Cells:

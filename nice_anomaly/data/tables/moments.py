@@ -85,6 +85,21 @@ def form_of(cells: Cells, name: str, order: str = "") -> tuple[str | None, str]:
     return None, ""
 
 
+def written(moment: np.datetime64, form: str) -> str:
+    """A moment as its form writes it, in seconds; ``moments`` reads it back.
+
+    >>> written(np.datetime64("2024-01-03T08:05:00"), "%d.%m.%Y")
+    '03.01.2024 08:05:00'
+    """
+    if form in EPOCHS:
+        return f"{moment.astype('datetime64[us]').astype(np.int64) / EPOCHS[form]:.0f}"
+    time = moment.astype("datetime64[s]").item()
+    if form == ISO:
+        return str(time.isoformat())
+    clock = "" if form in COMPACT.values() else "%H:%M:%S"
+    return str(time.strftime(clock if form == CLOCK else f"{form} {clock}".strip()))
+
+
 def described(form: str) -> str:
     """A form in words, for people.
 
