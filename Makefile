@@ -6,6 +6,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
+GPU       ?= $(if $(shell command -v nvidia-smi),any,none)
+CPU_INDEX := https://download.pytorch.org/whl/cpu
+TORCH     := 'torch>=2.6' 'torchvision>=0.21'
+
 CONFIG ?= mnist
 SEEDS  ?= 1
 
@@ -13,9 +17,16 @@ SEEDS  ?= 1
 
 setup: $(STAMP)
 
+# Without a GPU, PyTorch's build for processors: some 200 MB to download instead of 3 GB. Where its
+# index is out of reach, the packages of PyPI do as well.
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	@if [ "$(GPU)" = none ]; then \
+	  echo "no GPU here: PyTorch for processors (make setup GPU=any takes the usual build)"; \
+	  $(BIN)/pip install --index-url $(CPU_INDEX) $(TORCH) \
+	    || echo "PyTorch's index for processors cannot be reached: the usual build instead, 6 GB"; \
+	fi
+	$(BIN)/pip install --editable '.[dev]'
 	touch $(STAMP)
 
 demo: $(STAMP)        ## images and a table, from nothing to anomalies; needs no download
