@@ -8,6 +8,8 @@ STAMP  := $(VENV)/.installed
 
 GPU       ?= $(if $(shell command -v nvidia-smi),any,none)
 CPU_INDEX := https://download.pytorch.org/whl/cpu
+# From that index alone: parts of two builds do not work together.
+ONLY      := PIP_CONFIG_FILE=/dev/null
 TORCH     := 'torch>=2.6' 'torchvision>=0.21'
 
 CONFIG ?= mnist
@@ -23,8 +25,8 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	@if [ "$(GPU)" = none ]; then \
 	  echo "no GPU here: PyTorch for processors (make setup GPU=any takes the usual build)"; \
-	  $(BIN)/pip install --index-url $(CPU_INDEX) $(TORCH) \
-	    || echo "PyTorch's index for processors cannot be reached: the usual build instead, 6 GB"; \
+	  $(ONLY) $(BIN)/pip --isolated install --retries 1 --index-url $(CPU_INDEX) $(TORCH) \
+	    || echo "PyTorch's index for processors is out of reach: the usual build instead, 6 GB"; \
 	fi
 	$(BIN)/pip install --editable '.[dev]'
 	touch $(STAMP)
