@@ -1,8 +1,9 @@
 """Files to try one's own data with: a table and a folder of images, normal ones and new ones.
 
-Writes into ``example/``: cells.csv (benign cell nuclei) and cells-new.csv (benign and malignant,
-with the diagnosis), digits/ (handwritten digits as PNG) and digits-new/ (more digits, and patches
-of photographs among them). All of it ships with scikit-learn.
+Writes into ``example/``: week-12.csv and week-13.csv (the simulated log of a machine in Germany; in
+the second five parts are not as they should be), cells.csv (benign cell nuclei) and cells-new.csv
+(benign and malignant, with the diagnosis), digits/ (handwritten digits as PNG) and digits-new/ (more
+digits, and patches of photographs among them). All but the log ships with scikit-learn.
 """
 
 import csv
@@ -14,6 +15,7 @@ import typer
 from numpy.typing import NDArray
 from PIL import Image
 
+import machine_log
 from nice_anomaly.data import evaluation_part, training_part
 
 NOWHERE = Path()
@@ -36,7 +38,12 @@ def main(folder: Annotated[Path, typer.Argument()] = Path("example")) -> None:
     write_images(folder / "digits", "digit", training_part("digits", NOWHERE).values)
     write_images(folder / "digits-new", "digit", evaluation_part("digits", NOWHERE).values)
     write_images(folder / "digits-new", "photo", evaluation_part("photos", NOWHERE).values[:100])
-    typer.echo(f"wrote cells.csv, cells-new.csv, digits/ and digits-new/ into {folder}/")
+    wrong = machine_log.weeks(folder)
+    written = ("week-12.csv", "week-13.csv", "cells.csv", "cells-new.csv", "digits/", "digits-new/")
+    typer.echo(f"wrote {', '.join(written)} into {folder}/")
+    typer.echo("week-13.csv, rows that are not normal:")
+    for row, what in wrong.items():
+        typer.echo(f"  {row}: {what}")
 
 
 def write_table(path: Path, names: list[str], rows: NDArray[np.generic], labels: list[str]) -> None:

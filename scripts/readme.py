@@ -228,7 +228,22 @@ def of_bounds(rows: BoundTable) -> Maker:
     return lambda results: table(*rows(read(results / "bounds.json")))
 
 
+def session(results: Path) -> str:
+    """A first hour as the terminal shows it; what is cut is marked by an ellipsis."""
+    found = read(results / "session.json")
+    lines = []
+    for command, text in found["screens"].items():
+        shown = text.splitlines()
+        if not command.startswith("detect"):
+            last = "Teil" if command.startswith("train") else "samples: "
+            end = next(place for place, line in enumerate(shown) if last in line and place > 4)
+            shown = [*shown[: end + 1], "…"]
+        lines += [f"$ nice-anomaly {command}", *shown, ""]
+    return "\n".join(["```", *lines[:-1], "```", ""])
+
+
 MAKERS: dict[str, Maker] = {
+    "session": session,
     "caption": caption,
     "pairs": pairs,
     "blindness": blindness,
