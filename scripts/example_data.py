@@ -1,9 +1,10 @@
 """Files to try one's own data with: a table and a folder of images, normal ones and new ones.
 
-Writes into ``example/``: week-12.csv and week-13.csv (the simulated log of a machine in Germany; in
-the second five parts are not as they should be), cells.csv (benign cell nuclei) and cells-new.csv
-(benign and malignant, with the diagnosis), digits/ (handwritten digits as PNG) and digits-new/ (more
-digits, and patches of photographs among them). All but the log ships with scikit-learn.
+Writes into ``example/``: week-12.csv and week-13.csv (the simulated log of a machine in Germany;
+in the second five parts are not as they should be), cells.csv (benign cell nuclei) and
+cells-new.csv (benign and malignant, with the diagnosis), digits/ (handwritten digits as PNG) and
+digits-new/ (more digits, and patches of photographs among them). All but the log ships with
+scikit-learn.
 """
 
 import csv

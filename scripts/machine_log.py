@@ -1,8 +1,8 @@
 """The log of a press as a machine in Germany writes it: simulated, but the file is as they are.
 
 Semicolons, decimal commas, dates with the day first, a byte order mark: what Excel reads and
-writes there. Pressure makes force, speed makes heat and current, and a stroke makes a weight: a part
-is odd when these do not fit together, though each alone may be in its range.
+writes there. Pressure makes force, speed makes heat and current, and a stroke makes a weight: a
+part is odd when these do not fit together, though each alone may be in its range.
 """
 
 from dataclasses import dataclass, replace
@@ -80,12 +80,17 @@ def spoiled(log: list[Part]) -> tuple[list[Part], dict[int, str]]:
     rows = [n * place // 11 for place in (1, 3, 5, 7, 9)]
     one, two, three, four, five = rows
     new[one] = replace(log[one], pressure=10 * log[one].pressure)
-    new[two] = replace(log[two], force=log[two].force - 150)
-    new[three] = replace(log[three], heat=log[three].heat + 7)
+    new[two] = replace(log[two], force=log[two].force - 300)
+    new[three] = replace(log[three], heat=log[three].heat + 8)
     new[four] = replace(log[four], machine="M4")
-    new[five] = replace(log[five], weight=log[five].weight - 0.1)
-    wrong = ("pressure in another unit", "force too low for its pressure")
-    wrong += ("too hot for its speed", "a machine never seen", "too light for its stroke")
+    new[five] = replace(log[five], weight=log[five].weight - 0.2)
+    wrong = [
+        "pressure in another unit",
+        "force too low for its pressure",
+        "too hot for its speed",
+        "a machine never seen",
+        "too light for its stroke",
+    ]
     return new, dict(zip(rows, wrong, strict=True))
 
 
