@@ -114,14 +114,14 @@ def calibrate(
     from nice_anomaly.data import recognise
     from nice_anomaly.library import load_run
     from nice_anomaly.settings import CalibrateSettings
-    from nice_anomaly.thresholds import choose, tail_of
+    from nice_anomaly.thresholds import RuleNumbers, choose, tail_of
 
     if source.dataset:
         raise ConfigError(
             "a built-in set has its held-out part in the run already: leave --dataset away, or "
             "give fresh normals as files."
         )
-    numbers: dict[str, float | None] = {
+    numbers: RuleNumbers = {
         "k": k,
         "alpha": alpha,
         "confidence": confidence,
@@ -145,12 +145,8 @@ def calibrate(
         name=name,
         skip_unreadable=skip_unreadable,
         say=render.say,
-        k=k,
-        alpha=alpha,
-        confidence=confidence,
-        threshold=threshold,
-        ceiling=ceiling,
         time_column=time_column,
+        **numbers,
         **written.words,
     )
     model = loaded.trained.model

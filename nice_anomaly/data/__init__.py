@@ -27,7 +27,17 @@ from nice_anomaly.data.reading import (
 )
 from nice_anomaly.data.sources import BuiltIn, InMemory, Own, Source
 from nice_anomaly.data.splits import Split, split
-from nice_anomaly.data.tables import ANY, Cells, Column, Dialect, Frame, Written, decode, written
+from nice_anomaly.data.tables import (
+    ANY,
+    Cells,
+    Column,
+    Dialect,
+    DialectWords,
+    Frame,
+    Written,
+    decode,
+    written,
+)
 
 __all__ = [
     "ANY",
@@ -41,6 +51,7 @@ __all__ = [
     "Column",
     "Dataset",
     "Dialect",
+    "DialectWords",
     "Frame",
     "ImageForm",
     "ImageReading",

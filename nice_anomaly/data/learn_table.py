@@ -50,6 +50,7 @@ class _Counts:
     anomalies: int = 0
     unlabelled: int = 0
     unreadable: int = 0
+    signs: set[str] = field(default_factory=set)
     labels: set[str] = field(default_factory=set)
     fault: str = ""
 
@@ -77,13 +78,11 @@ def read_table(
         anomaly_values=wishes.anomaly_values,
         dialect=wishes.dialect,
     )
-    signs: set[str] = set()
     sample, counts = Sample(settings.rows, seed), _Counts()
     for chunk in open_tables(inputs.parts, ROWS, labelled.dialect):
         if not wishes.skip_unreadable:
             refuse_unreadable(chunk.faults, partial(_row, chunk))
         sample.add(chunk, _count(chunk, labelled, counts))
-        signs.add(chunk.written.decimal)
         watch(counts.total, None)
     if counts.unreadable == counts.total:
         refuse_nothing(inputs.name, counts.total, counts.fault)
@@ -94,7 +93,7 @@ def read_table(
     reading = known or replace(
         labelled,
         columns=_learn(table, parts, wishes, sample.left_out),
-        dialect=replace(wishes.dialect, usual="," if signs == {","} else ""),
+        dialect=replace(wishes.dialect, usual="," if counts.signs == {","} else ""),
     )
     unlabelled = replace(reading, id_column=None, label_column=None)
     batch = table_batch(Chunk(chunk.name, 0, table, n), unlabelled, many=False)
@@ -122,6 +121,7 @@ def _count(chunk: Chunk, reading: TableReading, counts: _Counts) -> NDArray[np.b
     read = np.ones(chunk.rows, dtype=bool)
     read[list(chunk.faults)] = False
     counts.total += chunk.rows
+    counts.signs.add(chunk.written.decimal)
     counts.unreadable += len(chunk.faults)
     if chunk.faults and not counts.fault:
         row, reason = next(iter(chunk.faults.items()))

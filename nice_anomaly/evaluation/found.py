@@ -68,8 +68,10 @@ class Found:
             self.calibration, self.rule, source=self.source, run=self.run, normal=self.normal
         )
 
-    def to_frame(self) -> Any:
+    def to_frame(self, *, keep_columns: bool = False) -> Any:
         """One row a sample, in a pandas DataFrame with the columns of an output file.
+
+        With ``keep_columns`` those of the input stand after them, as they were given.
 
         Raises:
             ConfigError: pandas is not installed.
@@ -79,7 +81,18 @@ class Found:
         except ImportError as error:
             raise ConfigError("to_frame() needs pandas: pip install pandas.") from error
         kinds = {"score": float, "margin": float, "p_value": float, "flagged": "boolean"}
-        return pandas.DataFrame(self._columns).astype(kinds)
+        if not keep_columns:
+            return pandas.DataFrame(self._columns).astype(kinds)
+        frames = [
+            pandas.DataFrame(
+                {
+                    name: values.to_pylist() if hasattr(values, "to_pylist") else values
+                    for name, values in part.columns(kept=True).items()
+                }
+            )
+            for part in self.parts
+        ]
+        return pandas.concat(frames, ignore_index=True).astype(kinds)
 
     def __len__(self) -> int:
         return sum(len(part.batch.ids) for part in self.parts)

@@ -2,10 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from nice_anomaly.config import available, load
-from nice_anomaly.data import BuiltIn, Dialect, Inputs, Watch, Wishes, set_or_inputs, unwatched
+from nice_anomaly.data import (
+    BuiltIn,
+    Dialect,
+    DialectWords,
+    Inputs,
+    Watch,
+    Wishes,
+    set_or_inputs,
+    unwatched,
+)
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.learning import (
     Job,
@@ -39,16 +48,13 @@ def learn(
     anomaly_values: Sequence[str] = (),
     ignored: Sequence[str] = (),
     skip_unreadable: bool = False,
-    separator: str = "",
-    decimal: str = "",
-    dates: str = "",
-    sheet: str = "",
     run: Path | str | None = None,
     overwrite: bool = False,
     resume: bool = False,
     device: str = "auto",
     data_root: Path | str | None = None,
     listen: Listener = silent,
+    **written: Unpack[DialectWords],
 ) -> Run:
     """Learn the density of normal samples.
 
@@ -83,8 +89,7 @@ def learn(
     else:
         refuse_taken(path, overwrite=overwrite)
         said = size, colour, id_column, label_column, several(anomaly_values), several(ignored)
-        dialect = Dialect(separator, decimal, dates, sheet)
-        wishes = Wishes(*said, skip_unreadable=skip_unreadable, dialect=dialect)
+        wishes = Wishes(*said, skip_unreadable=skip_unreadable, dialect=Dialect(**written))
         found = _recognised(inputs, config)
         memory = found if isinstance(found, Inputs) and found.in_memory else None
         settings = settings_for(found, config, overrides, seed)

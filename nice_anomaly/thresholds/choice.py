@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
+from typing import TypedDict, cast
 
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.settings import CalibrateSettings
@@ -12,7 +13,19 @@ from nice_anomaly.vocabulary import RuleName, Tail
 Numbers = Mapping[str, float | None]  # by the names of the rules' fields; None was not given
 
 
-def choose(rule: RuleName | None, numbers: Numbers, settings: CalibrateSettings) -> Rule:
+class RuleNumbers(TypedDict):
+    """All of them, as arguments."""
+
+    k: float | None
+    alpha: float | None
+    confidence: float | None
+    threshold: float | None
+    ceiling: float | None
+
+
+def choose(
+    rule: RuleName | None, numbers: Numbers | RuleNumbers, settings: CalibrateSettings
+) -> Rule:
     """The rule of that name, or the first that has the numbers given; else that of the settings.
 
     Numbers that were not given are those of the settings.
@@ -23,7 +36,8 @@ def choose(rule: RuleName | None, numbers: Numbers, settings: CalibrateSettings)
     >>> choose(None, {"alpha": 0.05, "k": None}, CalibrateSettings())
     Certified(alpha=0.05, confidence=0.95)
     """
-    given = {name: number(name, value) for name, value in numbers.items() if value is not None}
+    every = cast(Numbers, numbers)
+    given = {name: number(name, value) for name, value in every.items() if value is not None}
     if rule is None:
         rule = next((r for r in RULES for name in given if name in _names(r)), settings.rule)
     if rule not in RULES:

@@ -7,7 +7,7 @@ from nice_anomaly.data.tables.columns import Column, Encoded, encode
 from nice_anomaly.data.tables.database import Query, query_of
 from nice_anomaly.data.tables.deciding import learn_column, learn_columns
 from nice_anomaly.data.tables.decode import decode, written
-from nice_anomaly.data.tables.dialect import ANY, Dialect, Written
+from nice_anomaly.data.tables.dialect import ANY, Dialect, DialectWords, Written
 from nice_anomaly.data.tables.opening import Table, is_table_file, open_tables
 from nice_anomaly.data.tables.packed import STDIN
 
@@ -18,6 +18,7 @@ __all__ = [
     "Chunk",
     "Column",
     "Dialect",
+    "DialectWords",
     "Encoded",
     "Frame",
     "Query",

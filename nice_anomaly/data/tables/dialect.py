@@ -1,12 +1,22 @@
 """Dialect: how a text table is written, as far as somebody said or as a file showed it."""
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from nice_anomaly.errors import ConfigError
 
 DECIMALS = (".", ",")
 DATES = ("dmy", "mdy")
 SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " "}  # what a shell makes hard to type
+
+
+class DialectWords(TypedDict, total=False):
+    """What can be said of a table's dialect as arguments; see ``Dialect``."""
+
+    separator: str
+    decimal: str
+    dates: str
+    sheet: str
 
 
 @dataclass(frozen=True)
