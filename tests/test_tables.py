@@ -342,3 +342,12 @@ def test_what_was_drawn_is_taken_for_the_nearest_cell(case: str) -> None:
     column, coordinates, cell = NEAREST[case]
     found = decode(np.array([coordinates], dtype=float), [column])
     assert found["c"].tolist() == [cell]
+
+
+def test_a_category_is_the_same_with_either_decimal_sign() -> None:
+    """A column of words with a few numbers: a later file may show its sign, or hold one row."""
+    column = learned(*["0,5", "low", "high"] * 4)
+    assert column.kind == "category"
+    seen = encode({"c": cells("0.5", "0,5", "low", "0,6")}, [column], 4)
+    assert seen.values[0].tolist() == seen.values[1].tolist()
+    assert list(seen.notes) == [3]

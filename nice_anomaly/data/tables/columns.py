@@ -14,8 +14,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nice_anomaly.data.tables.cells import Cells, numbers, words
+from nice_anomaly.data.tables.cells import Cells, numbers, shortest, words
 from nice_anomaly.data.tables.moments import CLOCK, described, moments
+from nice_anomaly.data.tables.numerals import certain
 from nice_anomaly.errors import DataError
 
 MOST_CATEGORIES = 32
@@ -221,9 +222,11 @@ def _encode_category(
     cells: Cells, column: Column, notes: dict[int, list[str]]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     texts = words(cells)
-    place = {value: index for index, value in enumerate(column.categories)}
+    place = {_word(value): index for index, value in enumerate(column.categories)}
     other = place.get(OTHER, -1)
-    index = np.array([-2 if text is None else place.get(text, other) for text in texts], dtype=int)
+    index = np.array(
+        [-2 if text is None else place.get(_word(text), other) for text in texts], dtype=int
+    )
     for row in np.flatnonzero(index == -1):
         said = f"{column.name} '{texts[row]!s:.40}' was never seen"
         notes.setdefault(int(row), []).append(said)
@@ -231,3 +234,9 @@ def _encode_category(
     known = np.flatnonzero(index >= 0)
     block[known, index[known]] = 1.0
     return block, index == -2
+
+
+def _word(text: str) -> str:
+    """One text for all ways to write it: 0,5 is 0.5, however many numbers its column has."""
+    number = certain(text) if "," in text else None
+    return text if number is None else shortest(number)
