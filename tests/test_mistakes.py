@@ -65,6 +65,7 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
             "samples are read: give --input too.",
         ),
         "nothing to look at": ("detect", 2, "one of the two"),
+        "a built-in set as a file": ("detect kmnist", 2, "built-in set is --dataset kmnist"),
         "by alone": ("detect -i x.csv --by", 2, "give --fdr too"),
         "floor": ("stress --floor 2", 2, "--floor takes a share between 0 and 1"),
         "nothing to compare on": ("compare", 2, "give anomalies to compare on"),

@@ -12,6 +12,8 @@ from typing import Annotated, Any, TypedDict, get_type_hints
 
 import typer
 
+from nice_anomaly.errors import ConfigError
+
 INPUT, TABLE, LABELS = "Input", "Tables", "Labels"
 THRESHOLD, OUTPUT, RUN, MACHINE = "Threshold", "Output", "Run", "Machine"
 PANELS = INPUT, TABLE, LABELS, THRESHOLD, OUTPUT, RUN, MACHINE  # in this order
@@ -120,8 +122,20 @@ class Source:
 
     @property
     def files(self) -> list[str]:
-        """All paths that were given, in order."""
-        return [*(self.paths or ()), *(self.inputs or ())]
+        """All paths that were given, in order.
+
+        Raises:
+            ConfigError: one is the name of a built-in set, and of no file.
+        """
+        from nice_anomaly.data import BUILTIN
+
+        given = [*(self.paths or ()), *(self.inputs or ())]
+        for name in BUILTIN.keys() & set(given):
+            if not Path(name).exists():
+                raise ConfigError(
+                    f"{name}: there is no such file. The built-in set is --dataset {name}."
+                )
+        return given
 
 
 class Dressed(TypedDict):
