@@ -71,6 +71,10 @@ CSV = {
     "thousands twice": Odd(
         lines("a;b", "1.234.567;x", "2.345;y"), columns={"a": (1234567.0, 2345.0)}
     ),
+    "part numbers tell nothing of other columns": Odd(
+        lines("a;b", "1.234.567;1.234", "2.345.678;2.345"),
+        refused="'1.234' in the column 'b' may be 1.234 or 1234",
+    ),
     "German money": Odd(
         lines("a;b", "1.234,50;x", "12,00;y"), columns={"a": (1234.5, 12.0)}
     ),
@@ -120,6 +124,10 @@ CSV = {
     ),
     "two units": Odd(
         lines("a,b", *(f"{i} {'mm' if i % 2 else 'cm'},x" for i in range(40))),
+        reads={"a": "left out: numbers with different units (cm, mm): write them in one"},
+    ),
+    "two units in many numbers that repeat": Odd(
+        lines("a,b", *(f"{i % 40} {'mm' if i % 2 else 'cm'},x" for i in range(120)), times=1),
         reads={"a": "left out: numbers with different units (cm, mm): write them in one"},
     ),
     # dates
@@ -252,11 +260,12 @@ def _zipped(*names: str) -> bytes:
     return stream.getvalue()
 
 
-def _book(*sheets: tuple[str, list[list[Any]]]) -> bytes:
+def _book(*sheets: tuple[str, list[list[Any]]], hidden: str = "") -> bytes:
     book = openpyxl.Workbook()
     book.remove(book.active)
     for title, rows in sheets:
         sheet = book.create_sheet(title)
+        sheet.sheet_state = "hidden" if title == hidden else "visible"
         for row in rows:
             sheet.append(row)
     stream = io.BytesIO()
@@ -284,6 +293,9 @@ FILES = {
     ),
     "an empty second sheet": Odd(
         _book(("Tabelle1", TABLE), ("Tabelle2", [])), "t.xlsx", {"a": (0.0, 0.25)}
+    ),
+    "a hidden second sheet": Odd(
+        _book(("May", TABLE), ("lists", [["x"], [1]]), hidden="lists"), "t.xlsx", {"a": (0.0, 0.25)}
     ),
     "two sheets": Odd(
         _book(("May", TABLE), ("June", TABLE)), "t.xlsx", refused=r"2 sheets \(May, June\): say"
