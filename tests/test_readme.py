@@ -1,6 +1,7 @@
 """What README and docs say is what the results files say."""
 
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -77,3 +78,21 @@ def test_the_page_of_the_library_does_what_it_says(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert (tmp_path / "cells" / "run.json").exists()
+
+
+def test_the_five_odd_parts_of_the_first_hour_are_the_five_least_probable() -> None:
+    """What the README says below the session is what the commands wrote."""
+    found = json.loads((RESULTS / "session.json").read_text(encoding="utf-8"))
+    heading, *rows = (line.split(";") for line in found["output"][:6])
+    assert {row[heading.index("row")] for row in rows} == set(found["planted"])
+    assert all(row[heading.index("flagged")] == "true" for row in rows)
+
+
+def test_a_session_is_what_the_terminal_shows(script: ModuleType, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(HERE / "scripts"))
+        session = importlib.import_module("session")
+    shown = session.screen("plan --n 500", tmp_path)
+    assert shown.splitlines()[0] == "plan"
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "…" in script.session(RESULTS)  # what is cut is marked
