@@ -14,8 +14,8 @@ RuleOption = Annotated[
         THRESHOLD,
         "--rule",
         metavar="RULE",
-        help="sigma, certified, conformal, quantile or manual. Default: sigma; with --alpha "
-        "certified.",
+        help="sigma, certified, conformal, quantile or manual. Default: sigma; with --alpha or "
+        "--alarms certified.",
     ),
 ]
 Alpha = Annotated[
@@ -34,16 +34,19 @@ Confidence = Annotated[
 K = Annotated[
     float | None,
     option(
-        THRESHOLD, "--k", metavar="SIGMAS", help="Standard deviations from the mean. Default: 3."
+        THRESHOLD,
+        "--k",
+        metavar="SIGMAS",
+        help="Standard deviations from the mean, for sigma. Default: 3.",
     ),
 ]
 Threshold = Annotated[
     float | None,
-    option(THRESHOLD, "--threshold", metavar="SCORE", help="By hand: flag scores below."),
+    option(THRESHOLD, "--threshold", metavar="SCORE", help="By hand: flag scores below it."),
 ]
 Ceiling = Annotated[
     float | None,
-    option(THRESHOLD, "--ceiling", metavar="SCORE", help="By hand: flag scores above too."),
+    option(THRESHOLD, "--ceiling", metavar="SCORE", help="By hand: flag scores above it too."),
 ]
 TailOption = Annotated[
     Tail | None,
@@ -65,16 +68,27 @@ ScoreOption = Annotated[
     ),
 ]
 Name = Annotated[
-    str, option(THRESHOLD, "--name", metavar="NAME", help="Keep it beside others, as NAME.")
+    str,
+    option(
+        THRESHOLD, "--name", metavar="NAME", help="Keep this calibration as NAME, beside others."
+    ),
 ]
 Alarms = Annotated[
     str | None,
-    option(THRESHOLD, "--alarms", metavar="N/TIME", help="A rate as false alarms: 5/day, 2/week."),
+    option(
+        THRESHOLD,
+        "--alarms",
+        metavar="N/TIME",
+        help="The rate as false alarms in a time, like 5/day or 2/week.",
+    ),
 ]
 Per = Annotated[
     str | None,
     option(
-        THRESHOLD, "--per", metavar="N", help="Of so many samples a day. Default: as dates tell."
+        THRESHOLD,
+        "--per",
+        metavar="N",
+        help="With --alarms: how many samples come a day. Default: as dates tell.",
     ),
 ]
 EXAMPLES = (
@@ -106,9 +120,10 @@ def calibrate(
 ) -> None:
     """Set the threshold from scores of normal data that training has not seen.
 
-    Those are the part that training held out, or fresh normals if some are given.
+    These are the part that train kept for it, or fresh normals if some are given.
 
-    The threshold is mean - 3σ; with --alpha 0.01 at most 1 % false alarms are certified.
+    The threshold is mean - 3σ, a habit without a promise; --alpha 0.01 promises at most 1 % false
+    alarms.
     """
     from nice_anomaly.cli import calibrations, render, runs
     from nice_anomaly.data import recognise

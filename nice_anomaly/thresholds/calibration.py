@@ -206,9 +206,9 @@ def _groups(
     small = tuple(sorted(places.keys() - set(large)))
     if not large:
         most = count_of(max(map(len, places.values()), default=0), "normal sample")
+        none = f"none of the {len(places):,} groups is" if places != 1 else "the only group is not"
         raise DataError(
-            f"none of the {len(places):,} groups is large enough: the largest has {most}, this "
-            f"rule needs {fewest:,} in a group. Calibrate without groups, with more "
+            f"{none} large enough: the largest has {most}, this rule needs {fewest:,} in a group. Calibrate without groups, with more "
             f"normals, or with a higher `alpha`."
         )
     found = [_group(name, (name,), scores[places[name]], rule, tail) for name in large]
