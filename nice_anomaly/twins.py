@@ -62,7 +62,7 @@ def refuse_twins(own: DataRecord, source: str, repeated: Rate, first: str) -> No
         raise DataError(
             f"{repeated.count:,} of {count_of(repeated.n, 'normal')} in {source} {are} among those "
             f"that the run has learned from, the first is {first}: such scores are too good for "
-            f"new ones. Leave out what was learned{held_out}"
+            f"new ones. Leave them out{held_out}"
         )
 
 

@@ -14,13 +14,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Command
+from conftest import Command, write_csv
+
+from nice_anomaly.cli import calibrate, compare, detect, info, plan, sample, stress, train
 
 SPOKEN = Path(__file__).with_name("sentences.txt")
 CURVE = re.compile(r"[▁-█]+")
 FINGERPRINT = re.compile(r"\b[0-9a-f]{9,}\b")
 VERSIONS = re.compile(r"(│ versions +│ )[^│]*│\n(│ +│ [^│]*│\n)*")
 NUMBER = re.compile(r"(?<![\w])[+-]?\d[\d,.]*\d|(?<![\w])[+-]?\d|\d+")
+FRAME = re.compile(r" +│")
 PADDING = re.compile(r" {2,}")
 RULE = re.compile(r"─+")
 TRIALS = re.compile(r"( nothing changed .*\n)((?: .*\S.*\n)+)")
@@ -82,7 +85,7 @@ PEOPLE: dict[str, tuple[Callable[[], None], str]] = {
     "a quality engineer with German CSV files": (
         engineer,
         """
-        train messung.csv --id-column Probe --label-column Befund --anomaly-value bösartig
+        train messung.csv --id-column Probe --label-column Befund --anomaly-value bösartig --seed 1
         calibrate
         calibrate --alpha 0.05
         calibrate --alarms 2/week --name woche
@@ -91,7 +94,7 @@ PEOPLE: dict[str, tuple[Callable[[], None], str]] = {
         detect neu.csv --skip-unreadable --calibration station --top 0
         detect neu.csv --skip-unreadable --calibration woche --fdr 0.2 --top 0
         compare neu.csv --skip-unreadable
-        stress --n 50
+        stress --n 40
         sample -n 2 -o -
         info
         """,
@@ -115,7 +118,7 @@ PEOPLE: dict[str, tuple[Callable[[], None], str]] = {
         plan --alpha 0.01
         plan --n 57
         detect --dataset breast-cancer
-        train --config breast-cancer
+        train --config breast-cancer --set train.precision=float32
         detect --dataset breast-cancer
         calibrate --rule conformal --alpha 0.05
         detect --dataset breast-cancer
@@ -129,7 +132,7 @@ def steady(text: str) -> str:
     """What is the same on every machine: words, their order, line breaks; a number is a #."""
     text = VERSIONS.sub(r"\1#\n", CURVE.sub("▁", text))
     text = NUMBER.sub("#", FINGERPRINT.sub("#", text))
-    text = RULE.sub("─", PADDING.sub("  ", text))
+    text = RULE.sub("─", PADDING.sub("  ", FRAME.sub(" │", text)))
     return TRIALS.sub(lambda found: found[1] + "".join(sorted(found[2].splitlines(True))), text)
 
 
@@ -161,3 +164,21 @@ def test_every_sentence_is_as_it_was_read_aloud(
         parts = [f"# {name}\n\n{every[name]}\n" for name in PEOPLE if name in every]
         SPOKEN.write_text("\n".join(parts))
     assert steady(said).splitlines() == steady(spoken()[person]).splitlines()
+
+
+def test_the_examples_of_the_help_run(command: Command, elsewhere: Path) -> None:
+    """Those on files of one's own, in the order in which a person would try them."""
+    rng = np.random.default_rng(0)
+    for name, n in (("normal-rows", 1_600), ("this-week", 900), ("new", 200)):
+        a, state = rng.normal(size=n), ["bad" if i % 4 == 0 else "good" for i in range(n)]
+        states = state if name == "new" else ["good"] * n
+        rows = zip(range(n), a, a + rng.normal(size=n), states, strict=True)
+        write_csv(elsewhere / f"{name}.csv", ["part", "a", "b", "state"], rows)
+    verbs = train, calibrate, detect, compare, stress, plan, info, sample
+    shown = [line.removeprefix("nice-anomaly ") for verb in verbs for line in verb.EXAMPLES]
+    elsewhere_only = re.compile(r"mnist|--floor|odd\.png")  # built-in sets, exit codes, images
+    own = [line for line in shown if not elsewhere_only.search(line)]
+    assert len(own) == 10
+    for line in own:
+        done = command(*shlex.split(line))
+        assert done.code == 0, f"{line}: {done.err}"
