@@ -122,8 +122,7 @@ def calibrate(
 
     These are the part that train kept for it, or fresh normals if some are given.
 
-    The threshold is mean - 3σ, a habit without a promise; --alpha 0.01 promises at most 1 % false
-    alarms.
+    The threshold is mean - 3σ, a habit; --alpha 0.01 promises at most 1 % false alarms.
     """
     from nice_anomaly.cli import calibrations, render, runs
     from nice_anomaly.data import recognise

@@ -59,6 +59,15 @@ Ignored = Annotated[
     list[str] | None,
     option(TABLE, "--ignore", metavar="NAME", help="A column to leave out; repeatable."),
 ]
+Folder = Annotated[
+    Path | None,
+    option(
+        RUN,
+        "--run",
+        metavar="DIR",
+        help="Where to keep the run. Default: in runs/, named after the data.",
+    ),
+]
 Overwrite = Annotated[bool, option(RUN, "--overwrite", help="Replace the run that is there.")]
 Resume = Annotated[bool, option(RUN, "--resume", help="Go on with an interrupted training.")]
 EXAMPLES = (
@@ -79,7 +88,7 @@ def train(
     skip_unreadable: options.Skip = False,
     config: Config = None,
     overrides: Overrides = None,
-    run: options.Run = None,
+    run: Folder = None,
     overwrite: Overwrite = False,
     resume: Resume = False,
     as_json: options.Json = False,
