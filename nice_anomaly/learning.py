@@ -268,7 +268,7 @@ def remarks(job: Job, known: Collection[str | None] = ()) -> Iterator[str]:
     """
     material, reading = job.material, job.material.reading
     if material.shrinking is not None:
-        yield f"note: images {material.shrinking}"
+        yield f"note: images {material.shrinking}; a larger `size` keeps them"
     if not isinstance(reading, TableReading):
         return
     counts = truth_of(material.labels, reading.anomaly_values).counts

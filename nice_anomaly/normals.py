@@ -122,7 +122,7 @@ def fresh(
     measured: list[NDArray[np.float64]] = []
     hashes: list[NDArray[np.int64]] = []
     groups: list[str | None] = []
-    left_out = {"unreadable": 0, "labelled anomalies": 0, "without a label": 0}
+    left_out = {"unreadable": 0, "anomalous by label": 0, "without a label": 0}
     again, first = 0, ""
     for batch in batches(inputs, reading):
         if not skip_unreadable:
@@ -200,7 +200,7 @@ def _drift(normals: Normals, calibration: Calibration) -> Iterator[str]:
     flagged = Rate.of(detect(normals.reference, calibration).flagged)
     claim, effect = calibration.rule.claimed_rate, ""
     if claim is not None and not flagged.interval[0] <= claim < flagged.value:
-        kind = "wrong" if flagged.value > claim else "conservative"
+        kind = "wrong" if flagged.value > claim else "too cautious"
         effect = f": the claim is {kind} for such samples"
     share = percent(max(higher, 1 - higher))
     if normals.fresh:
@@ -220,7 +220,7 @@ def _drift(normals: Normals, calibration: Calibration) -> Iterator[str]:
             f"pairs (median of the learned {learned}, of the held-out {held_out}): it has learned "
             f"some samples by heart. The threshold rests on held-out normals alone and is right "
             f"for new ones; of the learned ones {flagged.count:,} of {m:,} would be "
-            f"flagged{effect}. What is lost is power: more data or an earlier stop would help"
+            f"flagged{effect}. It finds less than it could: more data or an earlier stop would help"
         )
 
 
@@ -238,7 +238,7 @@ def _normal(batch: Batch, left_out: dict[str, int]) -> NDArray[np.bool_]:
     left_out["unreadable"] += len(batch.faults)
     if batch.truth is not None:
         anomalous = batch.truth.anomalous & normal
-        left_out["labelled anomalies"] += int(anomalous.sum())
+        left_out["anomalous by label"] += int(anomalous.sum())
         left_out["without a label"] += int((normal & ~anomalous & ~batch.truth.normal).sum())
         normal &= batch.truth.normal
     return normal

@@ -58,10 +58,11 @@ def refuse_twins(own: DataRecord, source: str, repeated: Rate, first: str) -> No
             if isinstance(own.source, InMemory)
             else ", or leave `inputs` away: then the part held out of the training data is used."
         )
+        are = "is" if repeated.count == 1 else "are"
         raise DataError(
-            f"{repeated.count:,} of {repeated.n:,} normals in {source} are among those that the "
-            f"run has learned from, the first is {first}: their scores are too good for new ones. "
-            f"Leave them out{held_out}"
+            f"{repeated.count:,} of {count_of(repeated.n, 'normal')} in {source} {are} among those "
+            f"that the run has learned from, the first is {first}: such scores are too good for "
+            f"new ones. Leave them out{held_out}"
         )
 
 

@@ -154,7 +154,7 @@ def shared_cells(tmp_path_factory: pytest.TempPathFactory, command: Command) -> 
             "--set", "train.epochs=3",
         )  # fmt: skip
         assert done.code == 0, done.err
-        assert "labelled anomalies" in done.err
+        assert "anomalous by label" in done.err
         assert re.search(r"patient +left out +it names the rows", done.err)
         assert command("calibrate").code == 0
     return folder

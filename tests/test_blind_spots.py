@@ -243,7 +243,7 @@ def test_what_compare_shows_is_what_it_found(command: Command) -> None:
         assert f" {method['auroc']:.4f} " in shown
         assert shown.rstrip().endswith(method["verdict"])
     ties = [m for m, line in methods.items() if line["verdict"] == "no difference seen"]
-    assert ("show no difference to" in done.err) == bool(ties)
+    assert ("too close to this run" in done.err) == bool(ties)
 
 
 @pytest.mark.usefixtures("table", "few_draws")

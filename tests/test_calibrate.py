@@ -444,8 +444,8 @@ TOLD: dict[str, tuple[Rule, Tail, bool, tuple[str, str, str]]] = {  # with n = 1
         False,
         (
             "mean - 2.5σ",
-            "none: 2.5σ from the mean is a habit",
-            "that scores are normally distributed; log-likelihoods are not",
+            "none: 2.5σ from the mean is a habit; `alpha` gives a promise",
+            "that scores are normally distributed, which they rarely are",
         ),
     ),
     "two sigmas": (
@@ -454,8 +454,8 @@ TOLD: dict[str, tuple[Rule, Tail, bool, tuple[str, str, str]]] = {  # with n = 1
         False,
         (
             "mean ± 3σ",
-            "none: 3σ from the mean is a habit",
-            "that scores are normally distributed; log-likelihoods are not",
+            "none: 3σ from the mean is a habit; `alpha` gives a promise",
+            "that scores are normally distributed, which they rarely are",
         ),
     ),
     "certified": (

@@ -110,4 +110,4 @@ def test_train_tells_the_likelihood_that_detect_would_give(command: Command, kin
     assert told["log_likelihood"] == run.manifest.history[told["best_epoch"] - 1].early_stopping
     assert told["held_out_score"] > told["log_likelihood"]
     shown = command("train", *SETS[kind], "--run", "y").out
-    assert f"mean {told['held_out_score']:,.2f} nats, as calibrate scores" in shown
+    assert f"mean {told['held_out_score']:,.2f} nats, without that noise" in shown

@@ -108,7 +108,10 @@ REMARKS: dict[str, tuple[int, int, Tail, Discoveries, list[str]]] = {  # scores,
         10,
         "low",
         Discoveries(0.1),
-        ["with 999 calibration scores and 10 samples a single discovery is possible at `fdr=0.1`"],
+        [
+            "note: with 999 calibration scores and 10 samples a single one can be flagged at "
+            "`fdr=0.1`"
+        ],
     ),
     "several or none": (
         999,
@@ -116,7 +119,7 @@ REMARKS: dict[str, tuple[int, int, Tail, Discoveries, list[str]]] = {  # scores,
         "low",
         Discoveries(0.1),
         [
-            "with 999 calibration scores and 10,000 samples there are at least 100 discoveries at "
+            "note: with 999 calibration scores and 10,000 samples at least 100 are flagged at "
             "`fdr=0.1`, or none; 99,999 calibration normals would allow a single one"
         ],
     ),
@@ -127,7 +130,7 @@ REMARKS: dict[str, tuple[int, int, Tail, Discoveries, list[str]]] = {  # scores,
         Discoveries(0.05),
         [
             "note: with 9 calibration scores and 5 samples nothing can be flagged at `fdr=0.05`, "
-            "however odd: one discovery takes 99 calibration normals. Calibrate with more, "
+            "however odd: a single one takes 99 calibration normals. Calibrate with more, "
             "`calibrate(inputs)`, choose a higher `fdr`, or leave it away: the threshold holds for "
             "each sample by itself"
         ],
@@ -139,7 +142,7 @@ REMARKS: dict[str, tuple[int, int, Tail, Discoveries, list[str]]] = {  # scores,
         Discoveries(0.1),
         [
             "note: for both tails the proof of this procedure does not reach; `by=True` has one",
-            "with 999 calibration scores and 10 samples a single discovery is possible at "
+            "note: with 999 calibration scores and 10 samples a single one can be flagged at "
             "`fdr=0.1`",
         ],
     ),
@@ -148,7 +151,10 @@ REMARKS: dict[str, tuple[int, int, Tail, Discoveries, list[str]]] = {  # scores,
         10,
         "both",
         Discoveries(0.1, "by"),
-        ["with 999 calibration scores and 10 samples a single discovery is possible at `fdr=0.1`"],
+        [
+            "note: with 999 calibration scores and 10 samples a single one can be flagged at "
+            "`fdr=0.1`"
+        ],
     ),
     "no samples": (999, 0, "both", Discoveries(0.1), []),
 }

@@ -225,7 +225,7 @@ CSV = {
     ),
     "a line of its own at the end": Odd(
         lines("a;b;c", "1;2;3", "4;5;6") + "made by logger 1.2\n",
-        fault="has 1 cells, the heading has 3",
+        fault="has 1 cell, the heading has 3",
     ),
     "merged headings": Odd(
         "temp;;pressure;\nin;out;in;out\n" + lines("1;2;3;4", "5;6;7;8"),

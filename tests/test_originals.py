@@ -175,5 +175,5 @@ def test_the_library_warns_of_lost_details_once(tmp_path: Path) -> None:
         warnings.simplefilter("always")
         learn(tmp_path / "good", overrides=["train.epochs=1"])
     assert [str(one.message) for one in said if "shrunk" in str(one.message)] == [
-        f"note: images {LOST}"
+        f"note: images {LOST}; a larger `size` keeps them"
     ]

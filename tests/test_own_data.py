@@ -103,7 +103,7 @@ def test_a_row_that_cannot_be_read_is_in_the_output_with_its_reason(command: Com
 def test_fresh_normals_give_a_new_threshold_without_training(command: Command) -> None:
     before = command.json("info")
     done = command("calibrate", "--input", "new.csv", "--json")
-    assert "left out: 110 labelled anomalies" in done.err
+    assert "left out: 110 anomalous by label" in done.err
     assert json.loads(done.out)["n"] == sum(
         row["diagnosis"] == "benign" for row in rows_of("new.csv")
     )
@@ -193,7 +193,7 @@ def test_a_row_without_a_label_is_neither_normal_nor_an_anomaly(
     said = ("--label-column", "state", "--anomaly-value", "bad")
     done = command("train", "-i", "t.csv", *said, *QUICK)
     assert "80 normal samples" in done.err
-    assert "left out: 10 labelled anomalies, 10 without a label" in done.err
+    assert "left out: 10 anomalous by label, 10 without a label" in done.err
     fresh = command("calibrate", "-i", "t.csv")
     assert fresh.code == 3  # what was learned
     assert command("calibrate").code == 0
@@ -261,7 +261,7 @@ def test_a_folder_of_images_from_nothing_to_flagged_files(command: Command) -> N
     trained = command("train", "--input", "good/", *QUICK)
     assert trained.code == 0, trained.err
     assert "300 normal samples: grey images of 8 × 8 pixels" in trained.err
-    assert "1 other files left out" in trained.err
+    assert "1 other file left out" in trained.err
     assert command("calibrate").code == 0
     (Path("new") / "broken.png").write_bytes(b"no image")
     done = command("detect", "--input", "new", "--json", "-o", "out.jsonl")

@@ -26,7 +26,8 @@ GROUPED = calibrated(
     Scores(np.arange(-150.0, 150.0)), Certified(0.05, 0.95), groups=CAMERAS, group_column="camera"
 )
 FOUND = {
-    "source": "new.csv", "run": "runs/week-12", "n": 1_200, "flagged": 27, "flagged_rate": 0.0225,
+    "source": "new.csv", "run": "runs/week-12", "n": 10_110, "flagged": 115,
+    "flagged_rate": 115 / 10_110, "normal": 10_000, "anomalous": 110,
     "unreadable": 3, "type_i": 0.0088, "type_i_interval": (0.0071, 0.0108), "type_ii": 0.7545,
     "type_ii_interval": (0.6633, 0.8316), "auroc": 0.9266, "auprc": 0.9084, "fpr_at_95_tpr": 0.408,
 }  # fmt: skip
@@ -48,7 +49,7 @@ def detect() -> None:
 
 
 def stress() -> None:
-    title = "power on 100 held-out normals, worst first: runs/week-12"
+    title = "what is found of 100 held-out normals made odd, worst first: runs/week-12"
     render.show_table(title, ["corruption", "how much", "flagged, 95 % interval"], TRIALS, (0, 1))
 
 
@@ -82,7 +83,7 @@ calibrated: runs/week-12
 │ false alarms, │ 2.99 % [1.38, 5.19], │
 │ expected      │ 95 % of cases in     │
 │               │ brackets             │
-│ mean - 3σ     │ -260.74 nats,        │
+│ mean - 3σ     │ below -260.74 nats:  │
 │ instead       │ 0.00 % [0.00, 1.22]  │
 │               │ of these             │
 │ next          │ nice-anomaly detect  │
@@ -104,7 +105,7 @@ calibrated: runs/week-12
 │ threshold              │ -142.00 nats                                        │
 │ false alarms, measured │ 8 of these 300, by construction                     │
 │ false alarms, expected │ 2.99 % [1.38, 5.19], 95 % of cases in brackets      │
-│ mean - 3σ instead      │ -260.74 nats, 0.00 % [0.00, 1.22] of these          │
+│ mean - 3σ instead      │ below -260.74 nats: 0.00 % [0.00, 1.22] of these    │
 │ next                   │ nice-anomaly detect PATH                            │
 └────────────────────────┴─────────────────────────────────────────────────────┘
 """,
@@ -121,15 +122,15 @@ calibrated: runs/week-12
 │ threshold              │ -142.00 nats                                                                │
 │ false alarms, measured │ 8 of these 300, by construction                                             │
 │ false alarms, expected │ 2.99 % [1.38, 5.19], 95 % of cases in brackets                              │
-│ mean - 3σ instead      │ -260.74 nats, 0.00 % [0.00, 1.22] of these                                  │
+│ mean - 3σ instead      │ below -260.74 nats: 0.00 % [0.00, 1.22] of these                            │
 │ next                   │ nice-anomaly detect PATH                                                    │
 └────────────────────────┴─────────────────────────────────────────────────────────────────────────────┘
 """,  # noqa: E501
     (detect, 40): """
 detected: new.csv against runs/week-12
 ┌─────────────┬────────────────────────┐
-│ samples     │ 1,200                  │
-│ flagged     │ 27 (2.25 %)            │
+│ samples     │ 10,110                 │
+│ flagged     │ 115 of 10,110, 1.14 %  │
 │ threshold   │ -142.00 nats,          │
 │             │ certified 5.00 %       │
 │ promises    │ at most 5.00 % false   │
@@ -139,13 +140,17 @@ detected: new.csv against runs/week-12
 │ median      │ -0.50 nats             │
 │ score       │                        │
 │ unreadable  │ 3, without a verdict   │
-│ type I,     │ 0.88 % [0.71, 1.08]    │
-│ false       │                        │
-│ alarms      │                        │
-│ type II,    │ 75.45 % [66.33, 83.16] │
-│ misses      │                        │
-│ AUROC,      │ 0.9266, 0.9084         │
-│ AUPRC       │                        │
+│ false       │ 88 of 10,000 normals,  │
+│ alarms      │ 0.88 % [0.71, 1.08]    │
+│ (type I)    │                        │
+│ misses      │ 83 of 110 anomalies,   │
+│ (type II)   │ 75.45 % [66.33, 83.16] │
+│ in brackets │ exact 95 % intervals   │
+│ AUROC       │ 0.9266, how often an   │
+│             │ anomaly scores lower   │
+│ AUPRC       │ 0.9084, their mean     │
+│             │ share of the lowest    │
+│             │ scores                 │
 │ false       │ 40.80 %                │
 │ alarms at   │                        │
 │ 95 % found  │                        │
@@ -154,37 +159,41 @@ detected: new.csv against runs/week-12
     (detect, 80): """
 detected: new.csv against runs/week-12
 ┌────────────────────────────┬─────────────────────────────────────────────────┐
-│ samples                    │ 1,200                                           │
-│ flagged                    │ 27 (2.25 %)                                     │
+│ samples                    │ 10,110                                          │
+│ flagged                    │ 115 of 10,110, 1.14 %                           │
 │ threshold                  │ -142.00 nats, certified 5.00 %                  │
 │ promises                   │ at most 5.00 % false alarms, with 95 %          │
 │                            │ confidence, from 300 normals (k = 9)            │
 │ median score               │ -0.50 nats                                      │
 │ unreadable                 │ 3, without a verdict                            │
-│ type I, false alarms       │ 0.88 % [0.71, 1.08]                             │
-│ type II, misses            │ 75.45 % [66.33, 83.16]                          │
-│ AUROC, AUPRC               │ 0.9266, 0.9084                                  │
+│ false alarms (type I)      │ 88 of 10,000 normals, 0.88 % [0.71, 1.08]       │
+│ misses (type II)           │ 83 of 110 anomalies, 75.45 % [66.33, 83.16]     │
+│ in brackets                │ exact 95 % intervals                            │
+│ AUROC                      │ 0.9266, how often an anomaly scores lower       │
+│ AUPRC                      │ 0.9084, their mean share of the lowest scores   │
 │ false alarms at 95 % found │ 40.80 %                                         │
 └────────────────────────────┴─────────────────────────────────────────────────┘
 """,
     (detect, 120): """
 detected: new.csv against runs/week-12
 ┌────────────────────────────┬─────────────────────────────────────────────────────────────────────────────┐
-│ samples                    │ 1,200                                                                       │
-│ flagged                    │ 27 (2.25 %)                                                                 │
+│ samples                    │ 10,110                                                                      │
+│ flagged                    │ 115 of 10,110, 1.14 %                                                       │
 │ threshold                  │ -142.00 nats, certified 5.00 %                                              │
 │ promises                   │ at most 5.00 % false alarms, with 95 % confidence, from 300 normals (k = 9) │
 │ median score               │ -0.50 nats                                                                  │
 │ unreadable                 │ 3, without a verdict                                                        │
-│ type I, false alarms       │ 0.88 % [0.71, 1.08]                                                         │
-│ type II, misses            │ 75.45 % [66.33, 83.16]                                                      │
-│ AUROC, AUPRC               │ 0.9266, 0.9084                                                              │
+│ false alarms (type I)      │ 88 of 10,000 normals, 0.88 % [0.71, 1.08]                                   │
+│ misses (type II)           │ 83 of 110 anomalies, 75.45 % [66.33, 83.16]                                 │
+│ in brackets                │ exact 95 % intervals                                                        │
+│ AUROC                      │ 0.9266, how often an anomaly scores lower                                   │
+│ AUPRC                      │ 0.9084, their mean share of the lowest scores                               │
 │ false alarms at 95 % found │ 40.80 %                                                                     │
 └────────────────────────────┴─────────────────────────────────────────────────────────────────────────────┘
 """,  # noqa: E501
     (stress, 40): """
-power on 100 held-out normals, worst
-first: runs/week-12
+what is found of 100 held-out normals
+made odd, worst first: runs/week-12
 corruption: nothing changed
   how much: the normals themselves
   flagged, 95 % interval:
@@ -200,7 +209,7 @@ corruption: inverted
 
 """,
     (stress, 80): """
-power on 100 held-out normals, worst first: runs/week-12
+what is found of 100 held-out normals made odd, worst first: runs/week-12
 
  corruption        how much                         flagged, 95 % interval
  ─────────────────────────────────────────────────────────────────────────
@@ -210,7 +219,7 @@ power on 100 held-out normals, worst first: runs/week-12
 
 """,
     (stress, 120): """
-power on 100 held-out normals, worst first: runs/week-12
+what is found of 100 held-out normals made odd, worst first: runs/week-12
 
  corruption        how much                         flagged, 95 % interval
  ─────────────────────────────────────────────────────────────────────────

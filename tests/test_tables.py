@@ -186,7 +186,7 @@ def test_a_ragged_row_keeps_its_place_and_says_why(tmp_path: Path) -> None:
     (chunk,) = read(tmp_path / "t.csv")
     assert chunk.columns["a"].tolist() == ["1", None, None, "7"]
     assert chunk.faults == {
-        1: "has 1 cells, the heading has 2",
+        1: "has 1 cell, the heading has 2",
         2: "has 3 cells, the heading has 2",
     }
 

@@ -201,7 +201,7 @@ DRIFTS: dict[str, tuple[str, list[str], list[str]]] = {
     "odder": ("drifted.csv", [], ["less probable than those held out"]),
     "odder, and a claim": (
         "drifted.csv", ["--alpha", "0.05"],
-        ["less probable than those held out", "the claim is conservative for such samples"],
+        ["less probable than those held out", "the claim is too cautious for such samples"],
     ),
     "tamer": (
         "tame.csv", ["--alpha", "0.05"],
@@ -271,7 +271,7 @@ def test_learning_by_heart_is_said(command: Command, elsewhere: Path) -> None:
     assert done.code == 0, done.err
     done = command("calibrate", "--alpha", "0.1")
     assert "learned some samples by heart" in done.err
-    assert "conservative" in done.err
+    assert "too cautious" in done.err
 
 
 def test_images_are_grouped_by_their_folders(command: Command, elsewhere: Path) -> None:

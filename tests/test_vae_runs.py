@@ -61,7 +61,7 @@ def test_it_says_that_its_score_is_a_bound_and_how_much_each_latent_says(
     assert bound in " ".join(command("calibrate", "--run", "runs/vae").out.replace("│", "").split())
     told = " ".join(command("info", "--run", "runs/vae").out.replace("│", "").split())
     assert "VAE of 8 latents, 2 × 64 silu, trainable prior, σ learned" in told
-    assert "under its noise; bound, VLB^(1)" in told
+    assert "with the noise of training; bound, VLB^(1)" in told
     found = command.json("info", "--run", "runs/vae")
     assert found["quantity"] == bound
     for asked in (("calibrate",), ("detect", "--dataset", "photos")):
@@ -116,7 +116,9 @@ def test_compare_shows_it_beside_the_flow(
     assert vae["nats"] < ours["nats"]
     assert all(line["nats"] is None for line in rivals)
     done = command(*asked)
-    assert f"{vae['nats']:,.2f} nats a normal sample, VLB^(8), a lower bound" in done.err
+    assert (
+        f"mean {vae['nats']:,.2f} nats over the normal samples, VLB^(8), a lower bound" in done.err
+    )
     back = command.json("compare", "--dataset", "photos", "--run", "runs/vae")
     assert back["methods"][0]["method"] == "vae"
     assert back["methods"][0]["auroc"] == pytest.approx(vae["auroc"])

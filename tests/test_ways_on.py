@@ -136,11 +136,11 @@ BY_HEART = (
 DRIFTS: dict[str, tuple[ScoreName, bool, NDArray[np.float64], float, Rule, list[str]]] = {
     "learned by heart": (
         "likelihood", False, HUNDRED + 50, 1, Sigma(),
-        [BY_HEART.format("100.5 nats", "50.5 nats"), "0 of 100 would be flagged. What"],
+        [BY_HEART.format("100.5 nats", "50.5 nats"), "0 of 100 would be flagged. It finds less"],
     ),
     "learned by heart, as images show it": (
         "auto", False, HUNDRED + 50, 0.1, Conformal(0.1),
-        [BY_HEART.format("10.05", "5.05"), "0 of 100 would be flagged: the claim is conservative"],
+        [BY_HEART.format("10.05", "5.05"), "0 of 100 would be flagged: the claim is too cautious"],
     ),
     "the learned ones score lower": ("likelihood", False, HUNDRED - 50, 1, Sigma(), []),
     "fresh ones are odder": (
@@ -148,7 +148,7 @@ DRIFTS: dict[str, tuple[ScoreName, bool, NDArray[np.float64], float, Rule, list[
         [
             "these normals are less probable than those held out of the training, in 87.50 % of "
             "all pairs (median of these 50.5 nats, of the held-out 100.5 nats). ",
-            "of the held-out ones 0 of 100 would be flagged: the claim is conservative",
+            "of the held-out ones 0 of 100 would be flagged: the claim is too cautious",
         ],
     ),
     "fresh ones are tamer": (
@@ -347,7 +347,7 @@ def test_the_record_names_what_was_flagged_and_the_middle_score(command: Command
 
 def test_errors_are_named_by_what_they_are(command: Command, labelled: Path) -> None:
     done = command("detect", str(labelled / "new.csv"), *LABEL, "bad")
-    assert "type I, false alarms" in done.out
-    assert "type II, misses" in done.out
+    assert "false alarms (type I)" in done.out
+    assert "misses (type II)" in done.out
     shown = command("calibrate").out
     assert re.search(r"1 nat less +│ 2.7 times less probable", shown)

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from nice_anomaly.cli import options
 from nice_anomaly.cli.options import THRESHOLD, option
-from nice_anomaly.errors import ConfigError
 from nice_anomaly.vocabulary import RuleName, ScoreName, Tail
 
 RuleOption = Annotated[
@@ -14,8 +13,8 @@ RuleOption = Annotated[
         THRESHOLD,
         "--rule",
         metavar="RULE",
-        help="sigma, certified, conformal, quantile or manual. Default: sigma; with --alpha "
-        "certified.",
+        help="sigma, certified, conformal, quantile or manual. Default: sigma; with --alpha or "
+        "--alarms certified.",
     ),
 ]
 Alpha = Annotated[
@@ -34,16 +33,19 @@ Confidence = Annotated[
 K = Annotated[
     float | None,
     option(
-        THRESHOLD, "--k", metavar="SIGMAS", help="Standard deviations from the mean. Default: 3."
+        THRESHOLD,
+        "--k",
+        metavar="SIGMAS",
+        help="Standard deviations from the mean, for sigma. Default: 3.",
     ),
 ]
 Threshold = Annotated[
     float | None,
-    option(THRESHOLD, "--threshold", metavar="SCORE", help="By hand: flag scores below."),
+    option(THRESHOLD, "--threshold", metavar="SCORE", help="By hand: flag scores below it."),
 ]
 Ceiling = Annotated[
     float | None,
-    option(THRESHOLD, "--ceiling", metavar="SCORE", help="By hand: flag scores above too."),
+    option(THRESHOLD, "--ceiling", metavar="SCORE", help="By hand: flag scores above it too."),
 ]
 TailOption = Annotated[
     Tail | None,
@@ -65,16 +67,27 @@ ScoreOption = Annotated[
     ),
 ]
 Name = Annotated[
-    str, option(THRESHOLD, "--name", metavar="NAME", help="Keep it beside others, as NAME.")
+    str,
+    option(
+        THRESHOLD, "--name", metavar="NAME", help="Keep this calibration as NAME, beside others."
+    ),
 ]
 Alarms = Annotated[
     str | None,
-    option(THRESHOLD, "--alarms", metavar="N/TIME", help="A rate as false alarms: 5/day, 2/week."),
+    option(
+        THRESHOLD,
+        "--alarms",
+        metavar="N/TIME",
+        help="The rate as false alarms in a time, like 5/day or 2/week.",
+    ),
 ]
 Per = Annotated[
     str | None,
     option(
-        THRESHOLD, "--per", metavar="N", help="Of so many samples a day. Default: as dates tell."
+        THRESHOLD,
+        "--per",
+        metavar="N",
+        help="With --alarms: how many samples come a day. Default: as dates tell.",
     ),
 ]
 EXAMPLES = (
@@ -84,7 +97,7 @@ EXAMPLES = (
 
 
 def calibrate(
-    source: options.Source,
+    source: options.Files,
     written: options.Written,
     machine: options.Machine,
     time_column: options.TimeColumn = None,
@@ -106,9 +119,9 @@ def calibrate(
 ) -> None:
     """Set the threshold from scores of normal data that training has not seen.
 
-    Those are the part that training held out, or fresh normals if some are given.
+    These are the part that train kept for it, or fresh normals if some are given.
 
-    The threshold is mean - 3σ; with --alpha 0.01 at most 1 % false alarms are certified.
+    The threshold is mean - 3σ, a habit; --alpha 0.01 promises at most 1 % false alarms.
     """
     from nice_anomaly.cli import calibrations, render, runs
     from nice_anomaly.data import recognise
@@ -116,11 +129,6 @@ def calibrate(
     from nice_anomaly.settings import CalibrateSettings
     from nice_anomaly.thresholds import RuleNumbers, choose, tail_of
 
-    if source.dataset:
-        raise ConfigError(
-            "a built-in set has its held-out part in the run already: leave --dataset away, or "
-            "give fresh normals as files."
-        )
     numbers: RuleNumbers = {
         "k": k,
         "alpha": alpha,

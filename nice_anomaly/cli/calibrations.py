@@ -4,6 +4,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from nice_anomaly.cli import render
+from nice_anomaly.cli.wording import as_typed
 from nice_anomaly.density import Density
 from nice_anomaly.metrics import Rate
 from nice_anomaly.thresholds import Calibration, Group, Sigma
@@ -95,7 +96,7 @@ def show(calibration: Calibration, model: Density, title: str, follow: str) -> N
     every, unit, where = calibration.overall, calibration.unit, line(calibration)
     facts = [
         ("rule", calibration.title),
-        ("promises", calibration.claim),
+        ("promises", as_typed(calibration.claim)),
         *_alarms(calibration),
         ("assumes", calibration.assumption),
         (
@@ -113,7 +114,7 @@ def show(calibration: Calibration, model: Density, title: str, follow: str) -> N
         facts += [("threshold", where), *_false_alarms(calibration)]
     usual = _three_sigma(calibration)
     if usual is not None:
-        below = f"{usual.bounds.low:,.2f}{unit}, {_rate(usual)} of these"
+        below = f"below {usual.bounds.low:,.2f}{unit}: {_rate(usual)} of these"
         facts.append(("mean - 3σ instead", below))
     render.show_facts(title, [*facts, ("next", follow)])
     if calibration.groups:
@@ -127,8 +128,10 @@ def _alarms(calibration: Calibration) -> list[tuple[str, str]]:
         return []
     mean, _ = true_rate(every.n, every.bounds.left_out)
     return [
-        ("false alarms a day", f"at most {budget}: {percent(budget.rate)} of them"),
-        ("", f"{budget.samples * mean:,.3g} a day to expect"),
+        (
+            "false alarms a day",
+            f"at most {budget} on average, {budget.samples * mean:,.3g} to expect",
+        ),
     ]
 
 
@@ -144,7 +147,9 @@ def _false_alarms(calibration: Calibration) -> list[tuple[str, str]]:
     facts = [("false alarms, measured", f"{_rate(every)} on these")]
     nominal = calibration.rule.nominal_rate(calibration.tail)
     if nominal is not None:
-        facts.append(("false alarms, nominal", f"{percent(nominal)} if scores were normal"))
+        facts.append(
+            ("false alarms, nominal", f"{percent(nominal)} if scores were normally distributed")
+        )
     return facts
 
 
@@ -173,12 +178,13 @@ def show_groups(calibration: Calibration) -> None:
     for group in calibration.groups:
         if len(group.members) > 1:
             render.say(
-                f"too small for a threshold of their own, merged: {', '.join(group.members[:12])}"
+                f"too few normals for a threshold of their own, so they share one: "
+                f"{', '.join(group.members[:12])}"
             )
     if calibration.without_promise:
         render.say(
-            f"too small, even together; they have the threshold of all and no promise of their "
-            f"own: {', '.join(calibration.without_promise[:12])}"
+            f"too few normals, even together: {', '.join(calibration.without_promise[:12])}. "
+            f"There the threshold of all holds, without a promise"
         )
 
 

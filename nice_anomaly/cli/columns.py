@@ -12,18 +12,19 @@ MOST = 40  # on the screen; info --json has them all
 
 def show_columns(columns: Sequence[Column], on: Any = None) -> None:
     """A line a column: what it is read as, what was seen there, how much is missing."""
+    gaps = any(column.missing for column in columns[:MOST])
     lines = [
         [
             column.name,
             column.role,
             column.seen if column.kind == "left out" else _remarked(column),
-            percent(column.missing) if column.missing else "",
+            *([percent(column.missing) if column.missing else ""] if gaps else []),
         ]
         for column in columns[:MOST]
     ]
     render.show_table(
         count_of(len(columns), "column"),
-        ["column", "read as", "seen", "missing"],
+        ["column", "read as", "seen", *(["missing"] if gaps else [])],
         lines,
         words=(0, 1, 2),
         on=on,

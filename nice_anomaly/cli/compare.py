@@ -18,7 +18,14 @@ Beside = Annotated[
     option(RUN, "--with", metavar="DIR", help="Another run on the same data; repeatable."),
 ]
 Seed = Annotated[
-    int, option(MACHINE, "--seed", metavar="N", min=0, help="Of baselines and bootstrap.")
+    int,
+    option(
+        MACHINE,
+        "--seed",
+        metavar="N",
+        min=0,
+        help="Seed of the simple methods and of the intervals.",
+    ),
 ]
 EXAMPLES = (
     "nice-anomaly compare --dataset kmnist --with runs/vae",
@@ -38,10 +45,11 @@ def compare(
     beside: Beside = None,
     as_json: options.Json = False,
 ) -> None:
-    """Compare with simple methods, given examples of anomalies.
+    """Compare a calibrated run with simple methods on examples of anomalies.
 
-    Anomalies are a built-in set, or in your own data what a label calls so, or without a label
-    all of it. They are ranked against the labelled normals, else against held-out ones.
+    The anomalies are a built-in set, or of your own data the rows that a label calls so, or all of
+    it where there is no label. They are ranked against the labelled normals, else against held-out
+    ones.
     """
     if (source.dataset is None) == (not source.files):
         raise ConfigError("give anomalies to compare on: files of your own, or --dataset NAME.")
@@ -50,6 +58,7 @@ def compare(
     from nice_anomaly.data import builtin, recognise
     from nice_anomaly.evaluation.compare import MOST_COMPARED as MOST
     from nice_anomaly.library import load_run
+    from nice_anomaly.words import count_of
 
     samples = builtin(source.dataset) if source.dataset else recognise(source.files)
     load = partial(load_run, device=machine.device, data_root=machine.data_root)
@@ -84,7 +93,8 @@ def compare(
             {"run": loaded.name, "score": against.origin.score, **sizes, "methods": methods}
         )
         return
-    title = f"{sizes['normal']:,} normal samples, {sizes['anomalous']:,} anomalies: {loaded.name}"
+    normal, odd = sizes["normal"], count_of(sizes["anomalous"], "anomaly", "anomalies")
+    title = f"{count_of(normal, 'normal sample')}, {odd}: {loaded.name}"
     _show(title, score_of(against, loaded.trained.model), found)
 
 
@@ -95,19 +105,29 @@ def _show(title: str, score: str, found: "Sequence[Contest]") -> None:
     render.show_table(
         title,
         ["method", "AUROC", "our lead, 95 % interval", "s", ""],
-        [[c.method, f"{c.auroc:.4f}", _lead(c), f"{c.seconds:.1f}", c.verdict] for c in found],
+        [
+            [
+                c.method,
+                f"{c.auroc:.4f}",
+                _lead(c),
+                f"{c.seconds:.1f}",
+                "this run" if c.ours else c.verdict,
+            ]
+            for c in found
+        ],
         words=(0, 4),
     )
+    render.say("AUROC: how often an anomaly ranks below a normal sample; 0.5 is chance, 1 perfect")
     for contest in found:
         if contest.nats is not None:
-            name, nats = contest.method, f"{contest.nats:,.2f} nats a normal sample"
-            render.say(f"{name}: {nats}, {contest.quantity}")
+            nats = f"mean {contest.nats:,.2f} nats over the normal samples"
+            render.say(f"{contest.method}: {nats}, {contest.quantity}")
     beaten = [contest.method for contest in found if contest.verdict == "ours is worse"]
     equal = [contest.method for contest in found if contest.verdict == "no difference seen"]
     if beaten:
-        render.say(f"the model ({score}) does not beat: {', '.join(beaten)}")
+        render.say(f"better here than this run (by {score}): {', '.join(beaten)}")
     if equal:
-        render.say(f"these samples show no difference to: {', '.join(equal)}")
+        render.say(f"too close to this run to tell from these samples: {', '.join(equal)}")
 
 
 def _lead(contest: "Contest") -> str:

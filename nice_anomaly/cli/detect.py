@@ -31,14 +31,19 @@ Output = Annotated[
     ),
 ]
 Keep = Annotated[
-    bool, option(OUTPUT, "--keep-columns", help="With every column of the input beside ours.")
+    bool, option(OUTPUT, "--keep-columns", help="Write every column of the input too.")
 ]
 FlaggedOnly = Annotated[
-    bool, option(OUTPUT, "--flagged-only", help="Leave out of the file what passed.")
+    bool, option(OUTPUT, "--flagged-only", help="Write only what was flagged or is unreadable.")
 ]
 Sort = Annotated[
     Order | None,
-    option(OUTPUT, "--sort", metavar="score", help="The least probable first, not input order."),
+    option(
+        OUTPUT,
+        "--sort",
+        metavar="score",
+        help="Write the least probable first. Default: in input order.",
+    ),
 ]
 Top = Annotated[
     int | None,
@@ -47,7 +52,7 @@ Top = Annotated[
         "--top",
         metavar="N",
         min=0,
-        help="Show so many of the least probable. Own data: 10.",
+        help="Show so many of the least probable. Default: 10 of own data.",
     ),
 ]
 Fail = Annotated[
@@ -64,7 +69,9 @@ Fdr = Annotated[
 ]
 By = Annotated[
     bool,
-    option(THRESHOLD, "--by", help="With --fdr: valid under any dependence; finds less."),
+    option(
+        THRESHOLD, "--by", help="With --fdr: however the samples depend on each other; finds less."
+    ),
 ]
 EXAMPLES = (
     "nice-anomaly detect new.csv --output found.csv --keep-columns",
@@ -101,6 +108,7 @@ def detect(
     from nice_anomaly.evaluation.summary import Summary, unmatched
     from nice_anomaly.library import load_run
     from nice_anomaly.thresholds import Discoveries
+    from nice_anomaly.words import count_of
 
     if fdr is not None:
         Discoveries(fdr)  # wrong numbers, files and names are said before the run is read
@@ -134,7 +142,7 @@ def detect(
                 if file is not None:
                     file.add(verdicts.columns(noted=own, kept=keep_columns))
     if file is not None:
-        render.say(f"wrote {file.count:,} rows to {output}")
+        render.say(f"wrote {count_of(file.count, 'row')} to {output}")
     found = summary.record(
         stream.calibration,
         stream.rule,
@@ -149,7 +157,8 @@ def detect(
         render.show_json({**found, "quantity": quantity})
     else:
         detections.show(found, stream.calibration, summary)
-    _leave(found, skip_unreadable=skip_unreadable, fail_on_anomaly=fail_on_anomaly)
+    why = "the output says why" if output else "--output FILE would say why"
+    _leave(found, why, skip_unreadable=skip_unreadable, fail_on_anomaly=fail_on_anomaly)
 
 
 def _check(source: options.Source, output: Path | None, *, arranged: bool) -> None:
@@ -194,14 +203,17 @@ def _spare(inputs: "Inputs", output: Path) -> None:
         )
 
 
-def _leave(found: dict[str, Any], *, skip_unreadable: bool, fail_on_anomaly: bool) -> None:
+def _leave(
+    found: dict[str, Any], why: str, *, skip_unreadable: bool, fail_on_anomaly: bool
+) -> None:
     """The exit code: unreadable samples weigh more than anomalies, for those may be among them."""
     from nice_anomaly.cli import render
+    from nice_anomaly.words import count_of
 
     if found["unreadable"] and not skip_unreadable:
         render.say(
-            f"{found['unreadable']:,} samples could not be read; the reasons are in the output. "
-            f"--skip-unreadable accepts that."
+            f"{count_of(found['unreadable'], 'sample')} could not be read: {why}, and "
+            f"--skip-unreadable accepts it."
         )
         raise typer.Exit(DataError.exit_code)
     if fail_on_anomaly and found["flagged"]:

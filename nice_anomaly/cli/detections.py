@@ -5,11 +5,15 @@ from typing import Any
 
 from nice_anomaly.cli import calibrations, render
 from nice_anomaly.evaluation.summary import Summary
-from nice_anomaly.thresholds import Calibration
+from nice_anomaly.thresholds import ALL, Calibration
 from nice_anomaly.words import count_of, percent, rate
 
 MOST_GROUPS = 40  # on the screen; --json has them all
-MEANING = {"type I": "false alarms", "type II": "misses"}
+KINDS = {
+    "type I": ("false alarms (type I)", ("normal",)),
+    "type II": ("misses (type II)", ("anomaly", "anomalies")),
+}
+METHODS = {"bh": "Benjamini-Hochberg", "by": "Benjamini-Yekutieli"}
 Facts = Iterator[tuple[str, str]]
 
 
@@ -21,8 +25,9 @@ def show(found: dict[str, Any], calibration: Calibration, summary: Summary) -> N
         _show_groups(found["groups"], calibration.group_column or "")
     if summary.least:
         digits = 1 if calibration.unit else 2
+        count = len(summary.least)
         render.show_table(
-            f"the {len(summary.least)} least probable",
+            "the least probable sample" if count == 1 else f"the {count:,} least probable",
             ["id", "score", "p-value", "flagged", "what is odd"],
             [
                 [
@@ -42,12 +47,13 @@ def _counts(found: dict[str, Any], calibration: Calibration, median: float) -> F
     """How many were flagged, by what, and what that promises."""
     n, fdr = found["n"], found.get("fdr")
     yield "samples", f"{n:,}"
-    yield "flagged", f"{found['flagged']:,} ({percent(found['flagged_rate'])})"
+    yield "flagged", f"{found['flagged']:,} of {n:,}, {percent(found['flagged_rate'])}"
     line = "by group" if "groups" in found else calibrations.line(calibration)
     if fdr is None:
         yield "threshold", f"{line}, {calibration.title}"
     else:
-        yield "threshold", f"{line}, false discovery rate {percent(fdr)}, {found['rule'].upper()}"
+        method = METHODS[found["rule"]]
+        yield "threshold", f"{line}, false discovery rate {percent(fdr)} ({method})"
         yield "promises", f"at most {percent(fdr)} of the flagged are false alarms, on average"
     if fdr is None and calibration.rule.claimed_rate is not None:
         yield "promises", calibration.claim
@@ -66,7 +72,7 @@ def _alarms(found: dict[str, Any]) -> Facts:
         return
     pace = f"{found['alarms_a_day']:,.3g}"
     if "budget" in found:
-        pace += f", at most {found['budget']['alarms']:,.4g} of normal samples were asked for"
+        pace += f"; asked for: at most {found['budget']['alarms']:,.4g} false ones"
     yield "alarms a day", pace
     if "busiest_day" in found:
         day, days = found["busiest_day"], count_of(found["days"], "day")
@@ -76,22 +82,28 @@ def _alarms(found: dict[str, Any]) -> Facts:
 
 def _errors(found: dict[str, Any]) -> Facts:
     """What the truth allows to count."""
+    errors = []
     if "error_kind" in found:
-        kind = found["error_kind"]
-        yield f"{kind}, {MEANING[kind]}", f"{found['errors']:,} of {found['n']:,}"
-        yield "error rate, 95 % interval", rate(found["error_rate"], found["interval"])
-    for key, kind in (("type_i", "type I"), ("type_ii", "type II")):
+        errors.append((found["error_kind"], found["n"], found["error_rate"], found["interval"]))
+    for key, kind, n in (("type_i", "type I", "normal"), ("type_ii", "type II", "anomalous")):
         if key in found:
-            yield f"{kind}, {MEANING[kind]}", rate(found[key], found[f"{key}_interval"])
+            errors.append((kind, found[n], found[key], found[f"{key}_interval"]))
+    for kind, n, share, interval in errors:
+        title, of = KINDS[kind]
+        counted = f"{round(share * n):,} of {count_of(n, *of)}"
+        yield title, f"{counted}, {rate(share, interval)}"
+    if errors:
+        yield "in brackets", "exact 95 % intervals"
     if "auroc" in found:
-        yield "AUROC, AUPRC", f"{found['auroc']:.4f}, {found['auprc']:.4f}"
+        yield "AUROC", f"{found['auroc']:.4f}, how often an anomaly scores lower"
+        yield "AUPRC", f"{found['auprc']:.4f}, their mean share of the lowest scores"
         yield "false alarms at 95 % found", percent(found["fpr_at_95_tpr"])
 
 
 def _show_groups(groups: list[dict[str, Any]], column: str) -> None:
     lines = [
         [
-            group["name"],
+            "(others)" if group["name"] == ALL else group["name"],
             f"{group['n']:,}",
             f"{group['flagged']:,}",
             rate(group["flagged_rate"], group["interval"]),

@@ -17,14 +17,20 @@ if TYPE_CHECKING:
 
 Plot = Annotated[
     Path | None,
-    option(OUTPUT, "--plot", metavar="FILE", help="Draw the training curve: .png or .svg."),
+    option(
+        OUTPUT, "--plot", metavar="FILE", help="Draw the training curve to a .png or .svg file."
+    ),
 ]
-WORDS = {"sigma": "σ", "latents_in_use": "latents in use", "kl_of_latents": "KL a latent, nats"}
+WORDS = {
+    "sigma": "σ",
+    "latents_in_use": "latents in use",
+    "kl_of_latents": "information in a latent (KL), nats",
+}
 EXAMPLES = ("nice-anomaly info --plot training.png", "nice-anomaly info --run runs/mnist --json")
 
 
 def info(run: options.Run = None, plot: Plot = None, as_json: options.Json = False) -> None:
-    """Show architecture, data, training record, calibration and versions of a run."""
+    """Show what a run is: its data, model, training, calibrations and versions."""
     from nice_anomaly import curve
     from nice_anomaly.cli import render, runs
     from nice_anomaly.cli.columns import show_columns
@@ -79,12 +85,17 @@ def facts(run: "Run") -> list[tuple[str, str]]:
     """What a person wants to know of a run, in words."""
     manifest, data = run.manifest, run.manifest.data
     return [
-        ("state", "finished" if manifest.finished else "interrupted; train --resume goes on"),
+        (
+            "state",
+            "finished"
+            if manifest.finished
+            else "interrupted: 'nice-anomaly train --resume' goes on",
+        ),
         ("normal data", f"{data.name}: {data.n:,} {data.described}"),
         (
             "split",
-            f"{data.fit:,} fit, {data.early_stopping:,} early stopping, "
-            f"{data.calibration:,} calibration, seed {manifest.settings.seed}",
+            f"{data.fit:,} to fit, {data.early_stopping:,} to tell when to stop, "
+            f"{data.calibration:,} for calibration, seed {manifest.settings.seed}",
         ),
         ("data fingerprint", data.fingerprint),
         ("model", str(manifest.architecture)),
@@ -111,7 +122,7 @@ def of_training(model: "Density", history: "Sequence[EpochSummary]", best: int) 
     curve = sparkline(nats, PLAIN if render.out.options.ascii_only else BLOCKS)
     course = f"{curve} from {nats[0]:,.2f} to {nats[-1]:,.2f} nats, best {nats[best]:,.2f} nats"
     other = "" if model.objective_name == model.quantity else f"; {model.objective_name}"
-    return "held out in training", f"{course} under its noise{other}"
+    return "held out in training", f"{course}, with the noise of training{other}"
 
 
 def of_weights(model: "Density") -> list[tuple[str, str]]:
@@ -141,8 +152,9 @@ def _listed(numbers: "Sequence[float]") -> str:
 def describe(calibration: "Calibration") -> str:
     """A calibration in a line."""
     from nice_anomaly.cli.calibrations import line
+    from nice_anomaly.words import count_of
 
     score = calibration.origin.score
     name = "" if score == "likelihood" else f"score {score}, "
-    groups = f", {len(calibration.groups)} groups" if calibration.groups else ""
+    groups = f", {count_of(len(calibration.groups), 'group')}" if calibration.groups else ""
     return f"{name}{calibration.title}: {line(calibration)}, n = {calibration.n:,}{groups}"

@@ -18,8 +18,9 @@ BESIDE_A_BAR, IN_A_LOG = 10.0, 60.0  # seconds between two lines
 
 def introduce(found: Inputs) -> None:
     """Which input was found."""
-    skipped = f", {found.skipped:,} other files left out" if found.skipped else ""
-    render.say(f"{found.name}: {found.kind}s in {count_of(len(found.parts), 'file')}{skipped}")
+    skipped = f", {count_of(found.skipped, 'other file')} left out" if found.skipped else ""
+    what = "a table" if found.kind == "table" else "images"
+    render.say(f"{found.name}: {what} in {count_of(len(found.parts), 'file')}{skipped}")
 
 
 def announce(job: Job) -> None:
@@ -32,8 +33,8 @@ def announce(job: Job) -> None:
     if isinstance(material.reading, TableReading):
         show_columns(material.reading.columns, on=render.talk)
     render.say(
-        f"{data.name}: {len(parts.fit):,} to fit, {len(parts.early_stopping):,} to stop "
-        f"early, {len(parts.calibration):,} kept for calibration"
+        f"{data.name}: {len(parts.fit):,} samples to fit, {len(parts.early_stopping):,} to tell "
+        f"when to stop, {len(parts.calibration):,} kept for calibration"
     )
     precision = str(job.precision).removeprefix("torch.")
     render.say(f"model: {model.parameter_count:,} parameters, {model.architecture}, {precision}")
@@ -91,7 +92,7 @@ def _read(job: Job) -> Iterator[str]:
     """What was made of a user's own samples."""
     material = job.material
     out = {
-        "labelled anomalies": material.anomalies,
+        "anomalous by label": material.anomalies,
         "without a label": material.unlabelled,
         "unreadable": material.unreadable,
     }

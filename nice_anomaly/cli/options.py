@@ -75,7 +75,7 @@ def _of_group(group: type[Any]) -> list[inspect.Parameter]:
 
 Run = Annotated[
     Path | None,
-    option(RUN, "--run", metavar="DIR", help="The run folder. Default: the one trained last here."),
+    option(RUN, "--run", metavar="DIR", help="The run folder. Default: the run trained last here."),
 ]
 Json = Annotated[
     bool, option(OUTPUT, "--json", help="Print one JSON object and nothing else on stdout.")
@@ -95,13 +95,18 @@ GroupColumn = Annotated[
 ]
 Calibration = Annotated[
     str,
-    option(THRESHOLD, "--calibration", metavar="NAME", help="The one that calibrate --name kept."),
+    option(
+        THRESHOLD,
+        "--calibration",
+        metavar="NAME",
+        help="The calibration that calibrate --name NAME kept.",
+    ),
 ]
 
 
 @dataclass(frozen=True)
-class Source:
-    """What a verb looks at: files by their paths, or a built-in set."""
+class Files:
+    """A user's own data, by their paths."""
 
     paths: Annotated[
         list[str] | None,
@@ -114,10 +119,6 @@ class Source:
     inputs: Annotated[
         list[str] | None,
         option(INPUT, "--input", "-i", metavar="PATH", help="The same as PATH; repeatable."),
-    ] = None
-    dataset: Annotated[
-        str | None,
-        option(INPUT, "--dataset", metavar="NAME", help="A built-in set, like mnist or kmnist."),
     ] = None
 
     @property
@@ -138,6 +139,16 @@ class Source:
         return given
 
 
+@dataclass(frozen=True)
+class Source(Files):
+    """What a verb looks at: files by their paths, or a built-in set."""
+
+    dataset: Annotated[
+        str | None,
+        option(INPUT, "--dataset", metavar="NAME", help="A built-in set, like mnist or kmnist."),
+    ] = None
+
+
 class Dressed(TypedDict):
     """How tables are written, as arguments of the library."""
 
@@ -151,13 +162,19 @@ class Written:
     """How tables are written, where a file does not show it."""
 
     separator: Annotated[
-        str, option(TABLE, "--separator", metavar="SIGN", help="What parts the cells: ';' or tab.")
+        str,
+        option(
+            TABLE, "--separator", metavar="SIGN", help="What stands between the cells: ';' or tab."
+        ),
     ] = ""
     decimal: Annotated[
         str, option(TABLE, "--decimal", metavar="SIGN", help="The decimal sign: ',' or '.'.")
     ] = ""
     sheet: Annotated[
-        str, option(TABLE, "--sheet", metavar="NAME", help="Of a workbook with several.")
+        str,
+        option(
+            TABLE, "--sheet", metavar="NAME", help="The sheet to read of a workbook with several."
+        ),
     ] = ""
 
     @property
@@ -172,7 +189,7 @@ TimeColumn = Annotated[
         TABLE,
         "--time-column",
         metavar="NAME",
-        help="When a row was: for alarms a day. Default: the only one of dates.",
+        help="When a row was, for alarms a day. Default: the only column of dates.",
     ),
 ]
 
@@ -187,7 +204,12 @@ class Labels:
     ] = None
     label_column: Annotated[
         str | None,
-        option(LABELS, "--label-column", metavar="NAME", help="The column that tells anomalies."),
+        option(
+            LABELS,
+            "--label-column",
+            metavar="NAME",
+            help="The column that tells normals from anomalies.",
+        ),
     ] = None
     anomaly_values: Annotated[
         list[str] | None,
@@ -195,7 +217,7 @@ class Labels:
             LABELS,
             "--anomaly-value",
             metavar="VALUE",
-            help="What the label of an anomaly is; repeatable.",
+            help="A label that means anomaly, like bad; repeatable.",
         ),
     ] = None
 
@@ -215,7 +237,13 @@ class Machine:
         ),
     ] = DATA_ROOT
     device: Annotated[
-        str, option(MACHINE, "--device", metavar="DEVICE", help="auto, cpu or cuda.")
+        str,
+        option(
+            MACHINE,
+            "--device",
+            metavar="DEVICE",
+            help="auto, cpu or cuda; auto is cuda where there is one.",
+        ),
     ] = "auto"
     quiet: Annotated[
         bool, option(MACHINE, "--quiet", "-q", help="Say nothing but results and errors.")

@@ -14,16 +14,20 @@ STEPS = (1, 2, 5, 10, 20, 50, 100)  # ranks left out: the more, the closer to th
 
 Alpha = Annotated[
     float | None,
-    option(THRESHOLD, "--alpha", metavar="RATE", help="The false-alarm rate to promise."),
+    option(
+        THRESHOLD, "--alpha", metavar="RATE", help="The false-alarm rate to promise, like 0.01."
+    ),
 ]
 Normals = Annotated[
-    int | None, option(THRESHOLD, "--n", metavar="N", help="The normals there are.")
+    int | None, option(THRESHOLD, "--n", metavar="N", help="How many held-out normals there are.")
 ]
 Confidence = Annotated[
-    float, option(THRESHOLD, "--confidence", metavar="SHARE", help="How surely it shall hold.")
+    float,
+    option(THRESHOLD, "--confidence", metavar="SHARE", help="How surely the promise shall hold."),
 ]
 Tails = Annotated[
-    Tail, option(THRESHOLD, "--tail", metavar="low|both", help="both: what is too normal as well.")
+    Tail,
+    option(THRESHOLD, "--tail", metavar="low|both", help="both: flag what is too normal as well."),
 ]
 EXAMPLES = ("nice-anomaly plan --alpha 0.001", "nice-anomaly plan --n 500")
 
@@ -35,9 +39,9 @@ def plan(
     tail: Tails = "low",
     as_json: options.Json = False,
 ) -> None:
-    """Say how many held-out normals a false-alarm rate takes, or what so many can support.
+    """Say how many held-out normals a promised false-alarm rate takes, or what so many can promise.
 
-    Needs no run and no data.
+    Held out are those that train keeps for calibrate, a quarter of your own data. Needs no run.
     """
     if alpha is None and n is None:
         raise ConfigError("give --alpha RATE, --n NORMALS, or both.")
@@ -76,25 +80,30 @@ def facts(result: dict[str, Any]) -> list[tuple[str, str]]:
     if result["alpha"] is not None:
         claim = f"at most {percent(result['alpha'])} false alarms"
         lines += [
-            (count_of(result["needed"], "normal"), f"are the fewest for {claim}, {confidence}"),
             (
-                count_of(result["needed_on_average"], "normal"),
-                f"for {claim} on average (conformal)",
+                count_of(result["needed"], "held-out normal"),
+                f"are the fewest for {claim}, {confidence}",
+            ),
+            (
+                count_of(result["needed_on_average"], "held-out normal"),
+                f"are the fewest for {claim} on average (--rule conformal)",
             ),
         ]
     if result["n"] is not None:
-        n = count_of(result["n"], "normal")
+        n = count_of(result["n"], "held-out normal")
         if result["smallest_rate"] is None:
             return [*lines, (n, "are too few for thresholds on both sides")]
         if rounded_up(result["smallest_rate"]) >= 1:
             return [*lines, (n, f"can promise nothing {confidence}")]
         least = percent(rounded_up(result["smallest_rate"]))
         if result["alpha"] is None:
-            lines.append((n, f"can promise {least} false alarms at the least, {confidence}"))
+            lines.append(
+                (n, f"can promise at most {least} false alarms, nothing lower, {confidence}")
+            )
         elif result["k"]:
             lines.append((n, f"are enough: the {result['k']:,} most extreme are left out (k)"))
         else:
-            lines.append((n, f"are too few; the least they can promise is {least}"))
+            lines.append((n, f"are too few: they can promise {least}, nothing lower"))
     return lines
 
 
@@ -110,8 +119,8 @@ def _show_sizes(alpha: float, confidence: float, sides: int) -> None:
         for n, step in zip(sizes, STEPS, strict=True)
     ]
     render.show_table(
-        f"more normals, less caution: what a claim of {percent(alpha)} costs",
-        ["normals", "k", "false alarms to expect"],
+        f"more normals, less caution: what a promise of {percent(alpha)} comes to",
+        ["normals", "k, left out", "false alarms to expect"],
         lines,
         words=(),
     )
@@ -128,10 +137,11 @@ def _show_rates(n: int, confidence: float, sides: int) -> None:
         k = sides * (ranks.certified_rank(n, rate, confidence) // sides)
         needed = ranks.fewest_certified(rate, confidence, sides)
         expected = percent(ranks.true_rate(n, k)[0]) if k else "–"
-        lines.append([percent(rate), "yes" if k else f"no, {needed:,} needed", f"{k}", expected])
+        possible = "yes" if k else f"no, {needed:,} needed"
+        lines.append([percent(rate), possible, f"{k:,}" if k else "–", expected])
     render.show_table(
-        f"what {count_of(n, 'normal')} can promise",
-        ["claim", "possible", "k", "false alarms to expect"],
+        f"what {count_of(n, 'held-out normal')} can promise",
+        ["promise", "possible", "k, left out", "false alarms to expect"],
         lines,
         words=(1,),
     )

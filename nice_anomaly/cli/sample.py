@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 STDOUT = Path("-")
 
 Count = Annotated[
-    int, option(OUTPUT, "-n", "--count", metavar="N", min=1, max=10_000, help="How many.")
+    int,
+    option(
+        OUTPUT, "-n", "--count", metavar="N", min=1, max=10_000, help="How many samples to draw."
+    ),
 ]
 Temperature = Annotated[
     float,
@@ -25,7 +28,7 @@ Temperature = Annotated[
         OUTPUT,
         "--temperature",
         metavar="T",
-        help="Scales the latents: below 1 more typical, above 1 odder.",
+        help="How far samples spread: below 1 more typical, above 1 odder.",
     ),
 ]
 Output = Annotated[
@@ -35,10 +38,10 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="Default: sample.png or sample.csv in the run; - prints rows.",
+        help="The picture or table. Default: sample.png or sample.csv in the run; - prints rows.",
     ),
 ]
-Seed = Annotated[int, option(MACHINE, "--seed", metavar="N", min=0, help="Of the draw.")]
+Seed = Annotated[int, option(MACHINE, "--seed", metavar="N", min=0, help="Seed of the draw.")]
 EXAMPLES = ("nice-anomaly sample", "nice-anomaly sample -n 100 --temperature 1 -o odd.png")
 
 

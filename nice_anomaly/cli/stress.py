@@ -23,13 +23,15 @@ Floor = Annotated[
         OUTPUT,
         "--floor",
         metavar="SHARE",
-        help="Exit with 11 if a plain corruption is found less often.",
+        help="Exit with 11 if a corruption at its plainest is found less often, like 0.8.",
     ),
 ]
 Most = Annotated[
-    int, option(INPUT, "--n", metavar="N", min=10, help="Held-out normals to corrupt.")
+    int, option(INPUT, "--n", metavar="N", min=10, help="At most so many held-out normals.")
 ]
-Seed = Annotated[int, option(MACHINE, "--seed", metavar="N", min=0, help="Of the corruptions.")]
+Seed = Annotated[
+    int, option(MACHINE, "--seed", metavar="N", min=0, help="Seed of the corruptions.")
+]
 EXAMPLES = ("nice-anomaly stress", "nice-anomaly stress --floor 0.8 --json")
 
 
@@ -44,7 +46,7 @@ def stress(
 ) -> None:
     """Test a calibrated run on held-out normals that are made odd; needs no anomalies.
 
-    Prints the power against each corruption, the worst first, and names the blind spots.
+    Prints how many are flagged after each corruption, the worst first, and names the blind spots.
     """
     if floor is not None and not 0 <= floor <= 1:
         raise ConfigError(f"--floor takes a share between 0 and 1, like 0.8, got {floor:g}.")
@@ -101,7 +103,8 @@ def _show(
     from nice_anomaly.words import count_of, rate
 
     render.show_table(
-        f"power on {count_of(trials[0].flagged.n, 'held-out normal')}, worst first: {run.name}",
+        f"what is found of {count_of(trials[0].flagged.n, 'held-out normal')} made odd, worst "
+        f"first: {run.name}",
         ["corruption", "how much", "n", "flagged, 95 % interval"],
         [
             [t.corruption, t.words, f"{t.flagged.n:,}", rate(t.flagged.value, t.flagged.interval)]
@@ -116,7 +119,9 @@ def _show(
         *([] if shrinking is None else [("images", str(shrinking))]),
         (
             "blind spots",
-            ", ".join(blind) or f"none of these {plainest} corruptions at their plainest",
+            f"{', '.join(blind)}: less than half is flagged even at the plainest"
+            if blind
+            else f"none of these {plainest} corruptions at their plainest",
         ),
     ]
     render.show_facts("what it would miss", facts)

@@ -23,7 +23,7 @@ Config = Annotated[
         "--config",
         "-c",
         metavar="NAME|FILE",
-        help="Shipped name or YAML file. Default: mnist; with --input: table or images.",
+        help="Shipped name or YAML file. Default: mnist; for own data table or images.",
     ),
 ]
 Overrides = Annotated[
@@ -31,25 +31,44 @@ Overrides = Annotated[
     option(RUN, "--set", metavar="KEY=VALUE", help="Change one setting; repeatable."),
 ]
 Seed = Annotated[
-    int | None, option(MACHINE, "--seed", metavar="N", help="Of split, weights and noise.")
+    int | None,
+    option(MACHINE, "--seed", metavar="N", help="Seed of the split, the weights and the noise."),
 ]
 Size = Annotated[
     str | None,
-    option(INPUT, "--size", metavar="HxW", help="Of images. Default: theirs, at most 32 a side."),
+    option(
+        INPUT,
+        "--size",
+        metavar="HxW",
+        help="What images are shrunk to. Default: as they are, at most 32 a side.",
+    ),
 ]
 Colour = Annotated[
     str,
-    option(INPUT, "--colour", metavar="auto|grey|rgb", help="Of images. auto: as they are."),
+    option(
+        INPUT, "--colour", metavar="auto|grey|rgb", help="How images are read. auto: as they are."
+    ),
 ]
 Dates = Annotated[
     str,
-    option(TABLE, "--dates", metavar="dmy|mdy", help="Day or month first, where it is not clear."),
+    option(
+        TABLE, "--dates", metavar="dmy|mdy", help="Day or month first, where dates leave it open."
+    ),
 ]
 Ignored = Annotated[
     list[str] | None,
     option(TABLE, "--ignore", metavar="NAME", help="A column to leave out; repeatable."),
 ]
-Overwrite = Annotated[bool, option(RUN, "--overwrite", help="Replace the run there.")]
+Folder = Annotated[
+    Path | None,
+    option(
+        RUN,
+        "--run",
+        metavar="DIR",
+        help="Where to keep the run. Default: in runs/, named after the data.",
+    ),
+]
+Overwrite = Annotated[bool, option(RUN, "--overwrite", help="Replace the run that is there.")]
 Resume = Annotated[bool, option(RUN, "--resume", help="Go on with an interrupted training.")]
 EXAMPLES = (
     "nice-anomaly train normal-rows.csv --id-column part",
@@ -69,7 +88,7 @@ def train(
     skip_unreadable: options.Skip = False,
     config: Config = None,
     overrides: Overrides = None,
-    run: options.Run = None,
+    run: Folder = None,
     overwrite: Overwrite = False,
     resume: Resume = False,
     as_json: options.Json = False,
@@ -77,7 +96,7 @@ def train(
 ) -> None:
     """Learn the density of normal data and keep it in a run folder.
 
-    The data are the files and folders given, or a built-in set; MNIST where nothing is.
+    The data are the files and folders given, or a built-in set; without either it is MNIST.
     """
     measures = _size(size)
     from nice_anomaly.cli import live, render, runs
@@ -158,14 +177,17 @@ def _show(job: "Job", path: Path, checkpoint: "Checkpoint", *, as_json: bool) ->
         return
     for remark in model.remarks:
         render.say(f"note: {remark}")
+    done, most = checkpoint.epochs_done, job.settings.train.epochs
+    stopped = "; it stopped as none after that was better" if done < most else ""
     bits_too = "" if bits is None else f", {bits:.3f} bits/dim"
     render.show_facts(
         f"trained: {path}",
         [
-            (f"held-out {model.quantity}", f"mean {held_out:,.2f} nats, as calibrate scores"),
             info.of_training(model, checkpoint.history, checkpoint.best_epoch),
+            (f"held-out {model.quantity}", f"mean {held_out:,.2f} nats, without that noise"),
+            ("1 nat more", "2.7 times more probable"),
             *info.of_weights(model),
-            ("best epoch", f"{checkpoint.best_epoch + 1} of {checkpoint.epochs_done}{bits_too}"),
+            ("best epoch", f"{checkpoint.best_epoch + 1} of {done}{bits_too}{stopped}"),
             ("training time", f"{checkpoint.seconds:.1f} s"),
             ("next", "nice-anomaly calibrate"),
         ],

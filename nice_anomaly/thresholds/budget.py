@@ -33,7 +33,8 @@ class Budget:
         return self.alarms / self.samples
 
     def __str__(self) -> str:
-        return f"{self.alarms:,.4g} a day of {self.samples:,.4g} samples"
+        samples = f"{self.samples:,.0f}" if self.samples >= 10 else f"{self.samples:.3g}"
+        return f"{self.alarms:,.4g} of {samples} samples"
 
 
 def a_day(amount: float | str, name: str) -> float:

@@ -206,10 +206,12 @@ def _groups(
     small = tuple(sorted(places.keys() - set(large)))
     if not large:
         most = count_of(max(map(len, places.values()), default=0), "normal sample")
+        none = "the only group is not"
+        if len(places) != 1:
+            none = f"none of the {len(places):,} groups is"
         raise DataError(
-            f"none of the {len(places):,} groups is large enough: the largest has {most}, this "
-            f"rule needs {fewest:,} in a group. Calibrate without groups, with more "
-            f"normals, or with a higher `alpha`."
+            f"{none} large enough: the largest has {most}, this rule needs {fewest:,} in a group. "
+            f"Calibrate without groups, with more normals, or with a higher `alpha`."
         )
     found = [_group(name, (name,), scores[places[name]], rule, tail) for name in large]
     rest = np.concatenate([np.empty(0, dtype=np.int64), *(places[name] for name in small)])

@@ -81,7 +81,7 @@ class Discoveries:
         if not m:
             return
         fewest, n = self.fewest(calibration.smallest_p_value, m), calibration.n
-        start = f"with {count_of(n, 'calibration score')} and {count_of(m, 'sample')}"
+        start = f"note: with {count_of(n, 'calibration score')} and {count_of(m, 'sample')}"
         enough = f"{self.normals_for_one(m, calibration.tail):,} calibration normals"
         if calibration.tail == "both" and self.method == "bh":
             yield (
@@ -89,16 +89,16 @@ class Discoveries:
             )
         if fewest > m:
             yield (
-                f"note: {start} nothing can be flagged at `fdr={self.fdr:g}`, however odd: one "
-                f"discovery takes {enough}. Calibrate with more, `calibrate(inputs)`, choose a "
+                f"{start} nothing can be flagged at `fdr={self.fdr:g}`, however odd: a "
+                f"single one takes {enough}. Calibrate with more, `calibrate(inputs)`, choose a "
                 f"higher `fdr`, or leave it away: the threshold holds for each sample by itself"
             )
         elif fewest == 1:
-            yield f"{start} a single discovery is possible at `fdr={self.fdr:g}`"
+            yield f"{start} a single one can be flagged at `fdr={self.fdr:g}`"
         else:
             yield (
-                f"{start} there are at least {fewest:,} discoveries at `fdr={self.fdr:g}`, or "
-                f"none; {enough} would allow a single one"
+                f"{start} at least {fewest:,} are flagged at `fdr={self.fdr:g}`, or none; "
+                f"{enough} would allow a single one"
             )
 
     def _share(self, m: int) -> float:

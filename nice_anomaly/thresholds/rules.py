@@ -113,12 +113,12 @@ class Sigma(Rule):
     def claim(self, n: int, left_out: int, *, grouped: bool) -> str:
         """See ``Rule``."""
         del n, left_out, grouped
-        return f"none: {self.k:g}σ from the mean is a habit"
+        return f"none: {self.k:g}σ from the mean is a habit; `alpha` gives a promise"
 
     def assumption(self, n: int, left_out: int, *, grouped: bool) -> str:
         """See ``Rule``."""
         del n, left_out, grouped
-        return "that scores are normally distributed; log-likelihoods are not"
+        return "that scores are normally distributed, which they rarely are"
 
 
 @dataclass(frozen=True)

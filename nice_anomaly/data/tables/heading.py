@@ -15,6 +15,7 @@ from typing import Any
 from nice_anomaly.data.tables.cells import MISSING
 from nice_anomaly.data.tables.numerals import both, undressed
 from nice_anomaly.errors import DataError
+from nice_anomaly.words import count_of
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class Headed:
         stray = [place for place in range(width) if place not in self.kept]
         beyond = [*range(width, len(line)), *(place for place in stray if place < len(line))]
         if len(line) < width or any(filled(line[place]) for place in beyond):
-            fault = f"has {len(line)} cells, the heading has {width}"
+            fault = f"has {count_of(len(line), 'cell')}, the heading has {width}"
             return [None] * len(self.names), fault
         return [line[place] for place in self.kept], ""
 
@@ -57,7 +58,7 @@ def headed(lines: Iterator[Line], where: object) -> Headed:
     above = [line for line in first[: _above(first)] if not _is_empty(line)]
     if above:
         shown = " ".join(str(cell) for cell in above[0] if filled(cell))
-        count = "1 line" if len(above) == 1 else f"{len(above)} lines"
+        count = count_of(len(above), "line")
         _say(where, f"{count} above the column names left out: '{shown}'")
     first = first[_above(first) :]
     if not first:
