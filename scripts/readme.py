@@ -22,6 +22,7 @@ SETS = ("type I, MNIST test", "type II, KMNIST test")
 Maker = Callable[[Path], str]
 COMPARED = ("likelihood", "auto")
 CODED = [f"`{score}`" for score in COMPARED]
+CUTS = (" to fit, ", "│ assumes ")  # what follows is not for the first minute
 ROWS = {"mnist": "reproduce.json", "mnist-large": "reproduce-mnist-large.json"}
 
 
@@ -234,10 +235,10 @@ def session(results: Path) -> str:
     lines = []
     for command, text in found["screens"].items():
         shown = text.splitlines()
-        if not command.startswith("detect"):
-            last = "Teil" if command.startswith("train") else "samples: "
-            end = next(place for place, line in enumerate(shown) if last in line and place > 4)
-            shown = [*shown[: end + 1], "…"]
+        for end, line in enumerate(shown):
+            if any(cut in line for cut in CUTS):
+                shown = [*shown[:end], "…"]
+                break
         lines += [f"$ nice-anomaly {command}", *shown, ""]
     return "\n".join(["```", *lines[:-1], "```", ""])
 
