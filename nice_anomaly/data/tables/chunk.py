@@ -21,7 +21,7 @@ class Chunk:
     in the chunk; their cells are missing. ``unusable`` are columns that are not in ``columns``
     because a table cannot hold them, with the reason. ``ids`` are the index labels of a frame.
     ``written`` is how a text file is written, and ``given`` are the columns as they stood there,
-    where reading them has changed a cell.
+    where reading them has changed a cell. ``signs`` are those of ".," that may be in its texts.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Chunk:
     ids: Sequence[str] | None = None
     written: Written = field(default_factory=Written)
     given: Mapping[str, Any] | None = None
+    signs: str = ".,"
 
     @property
     def originals(self) -> Mapping[str, Any]:

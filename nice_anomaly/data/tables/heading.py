@@ -37,15 +37,22 @@ class Headed:
     kept: list[int]
     lines: Iterator[Line]
 
-    def cells(self, line: Line) -> tuple[list[Any], str]:
-        """The cells under the names, and what is wrong with the line, "" for nothing."""
+    def cells(self, lines: Sequence[Line]) -> tuple[list[Line], dict[int, str]]:
+        """The cells of lines under the names, and what is wrong with which line."""
         width = self.kept[-1] + 1
-        stray = [place for place in range(width) if place not in self.kept]
-        beyond = [*range(width, len(line)), *(place for place in stray if place < len(line))]
-        if len(line) < width or any(filled(line[place]) for place in beyond):
-            fault = f"has {count_of(len(line), 'cell')}, the heading has {width}"
-            return [None] * len(self.names), fault
-        return [line[place] for place in self.kept], ""
+        if width == len(self.kept) and {width} == {*map(len, lines)}:
+            return list(lines), {}
+        stray = {*range(width)} - {*self.kept}
+        cells: list[Line] = []
+        faults = {}
+        for row, line in enumerate(lines):
+            beyond = [*line[width:], *(line[place] for place in stray if place < len(line))]
+            if len(line) < width or any(map(filled, beyond)):
+                faults[row] = f"has {count_of(len(line), 'cell')}, the heading has {width}"
+                cells.append([None] * len(self.kept))
+            else:
+                cells.append([line[place] for place in self.kept])
+        return cells, faults
 
 
 def headed(lines: Iterator[Line], where: object) -> Headed:
@@ -54,8 +61,8 @@ def headed(lines: Iterator[Line], where: object) -> Headed:
     Raises:
         DataError: no names, one that is there twice, or a column without one.
     """
-    first = list(islice(dropwhile(_is_empty, lines), LOOKED_AT))
-    above = [line for line in first[: _above(first)] if not _is_empty(line)]
+    first = list(islice(dropwhile(is_empty, lines), LOOKED_AT))
+    above = [line for line in first[: _above(first)] if not is_empty(line)]
     if above:
         shown = " ".join(str(cell) for cell in above[0] if filled(cell))
         count = count_of(len(above), "line")
@@ -81,8 +88,9 @@ def filled(cell: Any) -> bool:
     return cell is not None and (not isinstance(cell, str) or bool(cell.strip()))
 
 
-def _is_empty(line: Line) -> bool:
-    return not any(map(filled, line))
+def is_empty(line: Line) -> bool:
+    """Whether there is nothing in a line."""
+    return not (line and filled(line[0])) and not any(map(filled, line))
 
 
 def total_in(line: Line, earlier: Collection[Any] = ()) -> str:

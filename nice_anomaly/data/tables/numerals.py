@@ -10,6 +10,7 @@ from functools import lru_cache
 
 SPACES = "\u0020\u00a0\u202f\u2009"  # plain, no-break, narrow no-break, thin
 CURRENCIES = "$€£¥₹"
+APART = "\x1f"  # between texts that are looked at together
 _SIGN = rf"(?P<sign>[-+]?)[{SPACES}]?"
 _TAIL = r"(?P<power>[eE][-+]?[0-9]+)?"
 
@@ -22,14 +23,24 @@ def _pattern(decimal: str, group: str) -> re.Pattern[str]:
     return re.compile(rf"{_SIGN}(?:{whole}{fraction}|{alone}){_TAIL}")
 
 
+def _simple(decimal: str, group: str) -> re.Pattern[str]:
+    """Many plain numbers; without the ways back that no such number needs, to be quick."""
+    whole = rf"(?:0|[1-9][0-9]{{0,2}}+(?:(?:{group}[0-9]{{3}}){{1,2}}+|[0-9]*+))"
+    return re.compile(rf"(?:(?:[-+]?+{whole}(?:{decimal}[0-9]++)?+)?+{APART})*+")
+
+
 _PATTERNS = {".": _pattern(r"\.", ","), ",": _pattern(",", r"\.")}
-_ADDRESS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")  # of a machine in a network
+_SIMPLE = {".": _simple(r"\.", ","), ",": _simple(",", r"\.")}
+MONTH = r"0[1-9]\.(?:19|20)[0-9]{2}"  # of a year
+NAMES = re.compile(rf"[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}}|{MONTH}")  # the first is of a machine
 _DRESSED = re.compile(
     rf"(?P<before>[{CURRENCIES}]|USD|EUR|GBP|CHF)?[{SPACES}]*"
     rf"(?P<number>[-+]?[{SPACES}]?[0-9.,][0-9.,'’{SPACES}]*(?:[eE][-+]?[0-9]+)?-?)[{SPACES}]*"
-    r"(?P<unit>[^\W\d_][\w/°²³µ%·*^-]*|[%‰°²³µ" + CURRENCIES + r"][\w/°²³%]*)?"
+    r"(?P<unit>(?<!-)(?![xX][0-9A-Fa-f]+$)[^\W\d_][\w/°²³µ%·*^-]*|[%‰°²³µ"
+    + CURRENCIES
+    + r"][\w/°²³%]*)?"
 )
-CODE = re.compile(r"0[0-9]+")  # 007 names something: as a number it would be another text
+CODE = re.compile(rf"0[0-9]+|{MONTH}")  # 007 names something: as a number it is another text
 
 
 def value(text: str, decimal: str) -> float | None:
@@ -40,18 +51,41 @@ def value(text: str, decimal: str) -> float | None:
     >>> value("1.234,5", ","), value("1 234", "."), value("0,529", "."), value("(12.5)", ".")
     (1234.5, 1234.0, None, -12.5)
     """
+    plain = spelled(text, decimal)
+    return None if plain is None else float(plain)
+
+
+def spelled(text: str, decimal: str) -> str | None:
+    """The same number as Python writes it, digit by digit; None if it is none with this sign.
+
+    >>> spelled("1.234,50", ","), spelled("2,5-", ","), spelled("1,5", ".")
+    ('1234.50', '-2.5', None)
+    """
     text = text.strip().replace("−", "-")
     if text.startswith("(") and text.endswith(")") and text[1:2].isdigit():
-        inner = value(text[1:-1], decimal)  # as accountants write what is below zero
-        return None if inner is None else -inner
+        inner = spelled(text[1:-1], decimal)  # as accountants write what is below zero
+        return None if inner is None or inner.startswith("-") else f"-{inner}"
     if text.endswith("-") and text[:1].isdigit():
         text = f"-{text[:-1]}"  # as some ledgers do
     found = _PATTERNS[decimal].fullmatch(text)
-    if found is None or _ADDRESS.fullmatch(text) or (found["group"] and found["power"]):
+    if found is None or NAMES.fullmatch(text) or (found["group"] and found["power"]):
         return None
     whole = re.sub(r"[^0-9]", "", found["whole"] or "0")
-    fraction = found["alone"] or found["fraction"] or "0"
-    return float(f"{found['sign']}{whole}.{fraction}{found['power'] or ''}")
+    fraction = found["alone"] or found["fraction"]
+    return f"{found['sign']}{whole}{f'.{fraction}' if fraction else ''}{found['power'] or ''}"
+
+
+def all_spelled(joined: str, decimal: str) -> list[str] | None:
+    """The same for a column, each text with ``APART`` behind it; None if one is not so simple.
+
+    >>> all_spelled(APART.join(["1.234,50", "", "7", ""]), ",")
+    ['1234.50', '', '7']
+    """
+    if _SIMPLE[decimal].fullmatch(joined) is None:
+        return None
+    return (
+        joined.replace("," if decimal == "." else ".", "").replace(decimal, ".").split(APART)[:-1]
+    )
 
 
 @lru_cache(maxsize=1 << 16)

@@ -7,21 +7,30 @@ such number has a decimal point and no thousands; how it was given stays in the 
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from nice_anomaly.data.tables.cells import Cells, missing, shortest
+from nice_anomaly.data.tables.cells import Cells, missing
 from nice_anomaly.data.tables.chunk import Chunk
 from nice_anomaly.data.tables.dialect import Dialect
-from nice_anomaly.data.tables.numerals import both, open_to_both, undressed
+from nice_anomaly.data.tables.numerals import (
+    APART,
+    all_spelled,
+    both,
+    open_to_both,
+    spelled,
+    undressed,
+)
 from nice_anomaly.errors import DataError
 
 logger = logging.getLogger(__name__)
 
 CLEAR = 0.95  # of the evidence: a few typing errors do not make a file unclear
 NUMBERS = 0.9  # of the filled cells: then a column is one of numbers
+ENOUGH = 100  # cells that show a sign: more of the same tell nothing new
 NAMES = {".": "point", ",": "comma"}
 
 
@@ -43,20 +52,47 @@ class _Shown:
         return most[0][0] if most and most[0][1] >= CLEAR * self.times.total() else ""
 
 
+@dataclass(frozen=True)
+class _Texts:
+    """A column of texts, also ``joined``, and the ``signs`` of ".," that are anywhere in them."""
+
+    name: str
+    cells: Cells
+    joined: str
+    signs: str
+
+    @classmethod
+    def of(cls, name: str, cells: Cells) -> "_Texts":
+        """Those of one column of a piece."""
+        joined = APART.join([cell or "" for cell in cells.tolist()]) + APART
+        return cls(name, cells, joined, "".join(sign for sign in NAMES if sign in joined))
+
+
 @dataclass
 class _Evidence:
-    """Of one file, as its pieces come; ``settled`` are columns whose open cells were read."""
+    """Of one file, as its pieces come.
+
+    ``settled`` are the signs that open cells were read with, by their columns, with an example.
+    """
 
     dialect: Dialect
     everywhere: _Shown = field(default_factory=_Shown)
     columns: dict[str, _Shown] = field(default_factory=dict)
-    settled: dict[str, str] = field(default_factory=dict)
+    settled: dict[str, tuple[str, str]] = field(default_factory=dict)
     said: set[str] = field(default_factory=set)
 
-    def look(self, name: str, cells: Cells) -> None:
+    def known(self, name: str) -> str:
+        """The sign of a column that further cells with this sign alone cannot change, or ""."""
+        own = self.columns.get(name, _Shown())
+        sure = own.sign if own.times.total() >= ENOUGH else ""
+        return self.dialect.decimal or sure or self.settled.get(name, ("",))[0]
+
+    def look(self, texts: _Texts) -> None:
         """Take in the cells of a column."""
-        own = self.columns.setdefault(name, _Shown())
-        for text in cells:
+        own = self.columns.setdefault(texts.name, _Shown())
+        if not texts.signs or texts.signs == self.known(texts.name):
+            return
+        for text in texts.cells:
             if text is None or ("," not in text and "." not in text):
                 continue
             number, _ = undressed(text)
@@ -66,7 +102,14 @@ class _Evidence:
             sign = "," if point is None else "."
             own.add(sign, text)
             if sign in number:  # 1.234.567 has no decimal sign: it tells of its column alone
-                self.everywhere.add(sign, f"{text}' in '{name}")
+                self.everywhere.add(sign, f"{text}' in '{texts.name}")
+            if own.times.total() == ENOUGH and texts.signs == self.known(texts.name):
+                return
+
+    def check(self, chunk: Chunk) -> None:
+        """Raises DataError when what was read before was read with another sign than it has."""
+        for name, (_, example) in self.settled.items():
+            self.sign(name, chunk, example)
 
     def sign(self, name: str, chunk: Chunk, example: str) -> str:
         """How the open cells of a column are read; ``example`` is one of them.
@@ -74,10 +117,8 @@ class _Evidence:
         Raises:
             DataError: nothing tells, or what was read already says otherwise.
         """
-        sign = self.dialect.decimal or self.columns[name].sign
-        if not sign and not self.columns[name].times:
-            sign = self.everywhere.sign or self._usual(chunk, example)
-        if not sign or self.settled.setdefault(name, sign) != sign:
+        sign = self.shown(name) or self._usual(name, chunk, example)
+        if not sign or self.settled.setdefault(name, (sign, example))[0] != sign:
             point, comma = both(undressed(example)[0])
             open_ = not (sign or self.everywhere.times or self.columns[name].times)
             raise DataError(
@@ -87,16 +128,21 @@ class _Evidence:
             )
         return sign
 
-    def _usual(self, chunk: Chunk, example: str) -> str:
+    def shown(self, name: str) -> str:
+        """The sign that was stated, or that the column or else the file shows; "" for none."""
+        own = self.columns[name]
+        return self.dialect.decimal or own.sign or ("" if own.times else self.everywhere.sign)
+
+    def _usual(self, name: str, chunk: Chunk, example: str) -> str:
         """The sign where no cell of the file shows one."""
-        if self.everywhere.times:
+        if self.everywhere.times or self.columns[name].times:
             return ""
-        if self.dialect.usual:
-            return self.dialect.usual
-        parted_by_comma = chunk.written.separator != ";"
+        parted_by = chunk.written.separator
+        if self.dialect.usual:  # what parts cells by commas has them in no number
+            return "" if parted_by == self.dialect.usual else self.dialect.usual
         if "," in example:  # ';' parts the cells where the comma is the decimal sign
-            return "" if parted_by_comma else ","
-        return "." if parted_by_comma else ""
+            return "," if parted_by == ";" else ""
+        return "" if parted_by == ";" else "."
 
     def say(self, note: str) -> None:
         """Tell it once."""
@@ -113,46 +159,54 @@ def settled(chunks: Iterator[Chunk], dialect: Dialect) -> Iterator[Chunk]:
     """
     evidence = _Evidence(dialect)
     for chunk in chunks:
-        texts = {name: cells for name, cells in chunk.columns.items() if cells.dtype.kind == "O"}
-        if _needless(chunk, texts, evidence):
-            yield replace(chunk, written=replace(chunk.written, decimal="."))
-            continue
-        for name, cells in texts.items():
-            evidence.look(name, cells)
-        plain = {name: _plain(name, cells, chunk, evidence) for name, cells in texts.items()}
+        columns = [
+            _Texts.of(name, cells)
+            for name, cells in chunk.columns.items()
+            if cells.dtype.kind == "O" and not chunk.signs == "." == evidence.known(name)
+        ]
+        for texts in columns:
+            evidence.look(texts)
+        evidence.check(chunk)
+        plain = {texts.name: _plain(texts, chunk, evidence) for texts in columns if texts.signs}
         _tell(chunk, evidence)
         sign = dialect.decimal or evidence.everywhere.sign or dialect.usual
         if not sign:
-            sign = "," if "," in evidence.settled.values() else "."
+            sign = "," if "," in {sign for sign, _ in evidence.settled.values()} else "."
         written = replace(chunk.written, decimal=sign)
         yield replace(chunk, columns=chunk.columns | plain, given=chunk.originals, written=written)
 
 
-def _needless(chunk: Chunk, texts: dict[str, Cells], evidence: _Evidence) -> bool:
-    """Whether every cell with a point can only be a number with a decimal point, or none."""
-    if (
-        chunk.written.separator == ";"
-        or evidence.columns
-        or ","
-        in (
-            evidence.dialect.decimal,
-            evidence.dialect.usual,
-        )
-    ):
-        return False
-    return not any(text and "," in text for cells in texts.values() for text in cells)
-
-
-def _plain(name: str, cells: Cells, chunk: Chunk, evidence: _Evidence) -> Cells:
-    """A column of numbers with them in plain form; any other as it is."""
-    filled = cells[~missing(cells)]
-    hits = sum(both(undressed(text)[0]) != (None, None) for text in filled)
-    if hits < NUMBERS * len(filled):
+def _plain(texts: _Texts, chunk: Chunk, evidence: _Evidence) -> Cells:
+    """A column of numbers with them in plain form; of any other, what would be misread."""
+    cells, name = texts.cells, texts.name
+    if texts.signs == "." == evidence.known(name):
         return cells
+    shown = evidence.shown(name)
+    simple = all_spelled(texts.joined, shown) if shown else None
+    if simple is not None:
+        return _replaced(cells, slice(None), [cell or None for cell in simple])
+    places = np.flatnonzero(~missing(cells))
+    filled = cells[places].tolist()
+    if not _of_numbers(filled):
+        return _replaced(cells, places, [_unopened(text, shown) for text in filled])
     undecided = next((text for text in filled if _open(text)), None)
     sign = "." if undecided is None else evidence.sign(name, chunk, undecided)
-    result = np.empty(len(cells), dtype=object)
-    result[:] = [None if text is None else _rewritten(text, sign) for text in cells]
+    return _replaced(cells, places, [_rewritten(text, sign) for text in filled])
+
+
+def _of_numbers(filled: Sequence[str]) -> bool:
+    """Whether nearly all texts are numbers."""
+    others, most = 0, (1 - NUMBERS) * len(filled)
+    for text in filled:
+        others += both(undressed(text)[0]) == (None, None)
+        if others > most:
+            return False
+    return True
+
+
+def _replaced(cells: Cells, places: NDArray[np.intp] | slice, texts: Sequence[str | None]) -> Cells:
+    result = cells.copy()
+    result[places] = texts
     return result
 
 
@@ -160,13 +214,17 @@ def _open(text: str) -> bool:
     return ("," in text or "." in text) and open_to_both(undressed(text)[0])
 
 
+def _unopened(text: str, sign: str) -> str:
+    """A number among words: one that is another with a point is not left to be read with it."""
+    return _rewritten(text, sign) if sign == "," and _open(text) else text
+
+
 def _rewritten(text: str, sign: str) -> str:
     if "," not in text and ("." not in text or sign == "."):
         return text
     number, unit = undressed(text)
-    point, comma = both(number)
-    value = comma if point is None or (comma is not None and sign == ",") else point
-    return text if value is None else f"{shortest(value)} {unit}".strip()
+    plain = spelled(number, sign) or spelled(number, "," if sign == "." else ".")
+    return text if plain is None else f"{plain} {unit}".strip()
 
 
 def _tell(chunk: Chunk, evidence: _Evidence) -> None:
@@ -182,7 +240,7 @@ def _tell(chunk: Chunk, evidence: _Evidence) -> None:
                 f"{chunk.name}: the column '{name}' has both decimal signs, "
                 f"'{own.examples['.']}' and '{own.examples[',']}': each is read as it can only be"
             )
-    for name, sign in evidence.settled.items():
+    for name, (sign, _) in evidence.settled.items():
         if not shown.times and sign == "," and not dialect.decimal and not dialect.usual:
             evidence.say(
                 f"{chunk.name}: decimal comma in '{name}', since ';' parts the cells; "

@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TextIO, cast
@@ -51,10 +52,13 @@ def text_chunks(file: Path, rows: int, dialect: Dialect = ANY) -> Iterator[Chunk
                 raise DataError(f"{file} is empty: a table needs a line of column names and rows.")
             csv.field_size_limit(LONGEST_CELL)
             separator = dialect.separator or (asked[1] if asked else _separator(head))
-            reader = csv.reader(_Rejoined(head, stream), delimiter=separator, strict=True)
+            lines = _Lines(head, stream)
+            reader = csv.reader(lines, delimiter=separator, strict=True)
             sheet = headed(reader, file)
             written = Written(separator, "", marked)
-            yield from sheet_chunks(readable(file), sheet, rows, _texts, written)
+            for chunk in sheet_chunks(readable(file), sheet, rows, _texts, written):
+                signs = "." if separator == "," and not lines.quoted else ".,"
+                yield replace(chunk, signs=signs)
         except UnicodeDecodeError as error:
             raise DataError(
                 f"{file} is not text in {error.encoding} (byte {error.object[error.start]:#04x} "
@@ -67,11 +71,10 @@ def text_chunks(file: Path, rows: int, dialect: Dialect = ANY) -> Iterator[Chunk
             ) from error
 
 
-def _texts(values: NDArray[np.object_]) -> Cells:
-    """One column, nothing as None."""
-    cells = values.copy()
-    cells[cells == ""] = None
-    return cells
+def _texts(values: NDArray[np.object_]) -> list[Cells]:
+    """The columns, nothing as None."""
+    values[values == ""] = None
+    return list(values.T)
 
 
 def _separator(head: str) -> str:
@@ -114,19 +117,19 @@ def _is_utf8(start: bytes) -> bool:
     return True
 
 
-class _Rejoined:
-    """The lines of a text whose beginning was already read."""
+class _Lines:
+    """The lines of a text whose beginning was read; ``quoted`` if there was a quote so far.
+
+    Without one no cell holds what parts the cells.
+    """
 
     def __init__(self, head: str, rest: TextIO) -> None:
-        tail = rest.readline() if not head.endswith("\n") else ""
-        self._head, self._rest = io.StringIO(head + tail, newline=""), rest
+        self._head, self._rest, self.quoted = head, rest, False
 
-    def __iter__(self) -> "_Rejoined":
-        return self
-
-    def __next__(self) -> str:
-        """The next line, with its end."""
-        line = self._head.readline() or self._rest.readline()
-        if not line:
-            raise StopIteration
-        return line
+    def __iter__(self) -> Iterator[str]:
+        block = self._head
+        while block:
+            block += self._rest.readline() if not block.endswith("\n") else ""
+            self.quoted = self.quoted or '"' in block
+            yield from io.StringIO(block, newline="")
+            block = self._rest.read(PEEK)

@@ -6,8 +6,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nice_anomaly.data.names import readable
-from nice_anomaly.data.tables.cells import typed
+from nice_anomaly.data.tables.cells import Cells, typed
 from nice_anomaly.data.tables.chunk import Chunk
 from nice_anomaly.data.tables.dialect import Dialect, Written
 from nice_anomaly.data.tables.heading import filled, headed
@@ -31,7 +34,12 @@ def workbook_chunks(file: Path, rows: int, dialect: Dialect) -> Iterator[Chunk]:
         sheet.reset_dimensions()  # some programs write wrong ones
         with closing(sheet.iter_rows(values_only=True)) as lines:
             found = headed(lines, file)
-            yield from sheet_chunks(readable(file), found, rows, typed, Written())
+            yield from sheet_chunks(readable(file), found, rows, _typed, Written())
+
+
+def _typed(values: NDArray[np.object_]) -> list[Cells]:
+    """The columns, each of the type that all of its values have."""
+    return [typed(column) for column in values.T]
 
 
 @contextmanager
