@@ -24,6 +24,7 @@ from nice_anomaly.files import refuse_absent_folder, replacing
 SUFFIXES = (".csv", ".jsonl", ".parquet", ".xlsx")
 NEEDED = {".parquet": ("pyarrow", "table"), ".xlsx": ("openpyxl", "excel")}  # and its extra
 MOST_LINES = 1_048_576  # of a sheet
+FORMATS = {"score": "0.00", "margin": "0.00", "p_value": "0.0000"}  # as a sheet shows them
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 WORDS = {None: "", True: "true", False: "false"}
 TEXTS, NUMBERS = ("id", "group", "note"), ("score", "margin", "p_value")
@@ -62,10 +63,16 @@ class Arranged:
 
     def __init__(self, rows: Rows, how: Arrangement) -> None:
         self._rows, self._how, self.count = rows, how, 0
+        self._names: list[str] = []
         self._kept: list[Columns] = []
 
     def add(self, columns: Columns) -> None:
-        """Take in rows; with an order they are written at the end."""
+        """Take in rows; with an order they are written at the end.
+
+        Raises:
+            ConfigError: there is a column that the first rows did not have.
+        """
+        columns = self._aligned(columns)
         if self._how.flagged_only:
             places = np.flatnonzero([flagged is not False for flagged in columns["flagged"]])
             columns = {name: _taken(values, places) for name, values in columns.items()}
@@ -74,6 +81,18 @@ class Arranged:
             self._kept.append(columns)
         else:
             self._rows.add(columns)
+
+    def _aligned(self, columns: Columns) -> Columns:
+        """In the order of the first rows: another file may have another one, or lack a column."""
+        self._names = self._names or list(columns)
+        new = [name for name in columns if name not in self._names]
+        if new:
+            raise ConfigError(
+                f"the files have different columns: '{new[0]}' is not in the first. Give files of "
+                f"the same columns, or leave `keep_columns` away."
+            )
+        nothing = [None] * len(columns["id"])
+        return {name: columns.get(name, nothing) for name in self._names}
 
     def close(self) -> None:
         """Write what waited for its place."""
@@ -214,12 +233,16 @@ class _Workbook:
 
         self._path, self._book = path, Workbook(write_only=True)
         self._sheet = self._book.create_sheet("found")
+        self._sheet.freeze_panes = "B2"  # the names stay, of columns and of rows
+        self._sheet.column_dimensions["A"].width = 20
+        self._formats: list[str | None] = []
         self._lines = 0
 
     def add(self, columns: Columns) -> None:
         """Append rows; texts stay texts, whatever they begin with."""
         if not self._lines:
             self._append(list(columns))
+            self._formats = [FORMATS.get(name) for name in columns]
         for row in zip(*map(_values, columns.values()), strict=True):
             self._append(row)
 
@@ -230,18 +253,28 @@ class _Workbook:
                 f"`flagged_only=True`."
             )
         self._lines += 1
-        self._sheet.append([self._cell(value) for value in row])
+        formats = self._formats or [None] * len(row)
+        self._sheet.append(list(map(self._cell, row, formats)))
 
-    def _cell(self, value: Any) -> Any:
+    def _cell(self, value: Any, shown: str | None) -> Any:
         from openpyxl.cell import WriteOnlyCell
 
-        if not isinstance(value, str):
+        if isinstance(value, str):
+            cell = WriteOnlyCell(self._sheet, UNPRINTABLE.sub("", value))
+            cell.data_type = "s"  # a name that begins with = is no formula
+            return cell
+        if shown is None or value is None:
             return value
-        cell = WriteOnlyCell(self._sheet, UNPRINTABLE.sub("", value))
-        cell.data_type = "s"  # a name that begins with = is no formula
+        cell = WriteOnlyCell(self._sheet, value)
+        cell.number_format = shown
         return cell
 
     def close(self) -> None:
+        from openpyxl.utils import get_column_letter
+
+        if self._lines:
+            last = get_column_letter(len(self._formats))
+            self._sheet.auto_filter.ref = f"A1:{last}{self._lines}"
         self._book.save(self._path)
 
 

@@ -1,7 +1,10 @@
 """Words: numbers as people read them."""
 
+import inspect
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from typing import Any
 
 
 def percent(value: float) -> str:
@@ -62,6 +65,27 @@ def several(words: object) -> tuple[str, ...]:
     if isinstance(words, Iterable) and not isinstance(words, str):
         return tuple(map(str, words))
     return (str(words),)
+
+
+def refuse_unknown(verb: Callable[..., Any], words: type, given: Iterable[str]) -> None:
+    """Arguments that neither ``verb`` nor the ``words`` it takes besides have, with the nearest.
+
+    Raises:
+        TypeError: there is one.
+
+    >>> class Words:
+    ...     separator: str
+    >>> refuse_unknown(percent, Words, ["seperator"])
+    Traceback (most recent call last):
+    TypeError: percent() has no argument 'seperator'. Did you mean 'separator'?
+    """
+    own = words.__annotations__
+    for name in given:
+        if name not in own:
+            known = [*inspect.signature(verb).parameters, *own]
+            near = get_close_matches(name, known, 1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise TypeError(f"{verb.__name__}() has no argument '{name}'.{hint}")
 
 
 def finite(value: float) -> float | None:

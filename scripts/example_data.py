@@ -1,6 +1,6 @@
 """Files to try one's own data with: a table and a folder of images, normal ones and new ones.
 
-Writes into ``example/``: week-12.csv and week-13.csv (the simulated log of a machine in Germany;
+Writes into ``example/``: press.csv and press-new.csv (the simulated log of a machine in Germany;
 in the second five parts are not as they should be), cells.csv (benign cell nuclei) and
 cells-new.csv (benign and malignant, with the diagnosis), digits/ (handwritten digits as PNG) and
 digits-new/ (more digits, and patches of photographs among them). All but the log ships with
@@ -40,9 +40,9 @@ def main(folder: Annotated[Path, typer.Argument()] = Path("example")) -> None:
     write_images(folder / "digits-new", "digit", evaluation_part("digits", NOWHERE).values)
     write_images(folder / "digits-new", "photo", evaluation_part("photos", NOWHERE).values[:100])
     wrong = machine_log.weeks(folder)
-    written = ("week-12.csv", "week-13.csv", "cells.csv", "cells-new.csv", "digits/", "digits-new/")
+    written = ("press.csv", "press-new.csv", "cells.csv", "cells-new.csv", "digits/", "digits-new/")
     typer.echo(f"wrote {', '.join(written)} into {folder}/")
-    typer.echo("week-13.csv, rows that are not normal:")
+    typer.echo("press-new.csv, rows that are not normal:")
     for row, what in wrong.items():
         typer.echo(f"  {row}: {what}")
 

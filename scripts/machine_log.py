@@ -101,10 +101,10 @@ def write(path: Path, log: list[Part]) -> None:
 
 
 def weeks(folder: Path, normal: int = 9_000, new: int = 1_680) -> dict[int, str]:
-    """Write week-12.csv, all normal, and week-13.csv; what is wrong in the second, by row."""
+    """Write press.csv, all normal, and press-new.csv; what is wrong in the second, by row."""
     folder.mkdir(parents=True, exist_ok=True)
     monday = datetime(2025, 3, 3)
-    write(folder / "week-12.csv", parts(normal, monday, seed=0))
+    write(folder / "press.csv", parts(normal, monday, seed=0))
     log, wrong = spoiled(parts(new, monday + normal * EVERY, seed=1))
-    write(folder / "week-13.csv", log)
+    write(folder / "press-new.csv", log)
     return wrong

@@ -17,9 +17,9 @@ import machine_log
 from experiments import Results, store
 
 COMMANDS = (
-    "train week-12.csv --id-column Teil",
+    "train press.csv --id-column Teil",
     "calibrate --alarms 5/day",
-    "detect week-13.csv --output found.csv --keep-columns --sort score",
+    "detect press-new.csv --output found.csv --keep-columns --sort score",
 )
 
 

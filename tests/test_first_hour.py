@@ -37,7 +37,7 @@ def log(
     wrong = machine_log.weeks(folder, normal=3_400, new=600)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        done = command("train", "week-12.csv")
+        done = command("train", "press.csv")
         assert done.code == 0, done.err
         (folder / "train.txt").write_text(done.err)
         assert command("calibrate", "--alarms", "10/day").code == 0
@@ -53,14 +53,14 @@ def hour(log: tuple[Path, dict[int, str]], monkeypatch: pytest.MonkeyPatch) -> d
 @pytest.mark.usefixtures("hour")
 def test_train_says_what_it_made_of_thirteen_columns() -> None:
     said = Path("train.txt").read_text()
-    assert "note: week-12.csv: decimal comma, as '" in said
+    assert "note: press.csv: decimal comma, as '" in said
     assert "3,400 normal samples: rows of 13 columns" in said
     for line in ("Druck +number +", "Zeit +date dd.mm.yyyy", "Prüfer +category of 2 +ja, nein"):
         assert re.search(f"^ {line}", said, re.MULTILINE)
 
 
 def test_the_odd_parts_are_the_least_probable(command: Command, hour: dict[int, str]) -> None:
-    assert command("detect", "week-13.csv", "-o", "found.csv", "--sort", "score").code == 0
+    assert command("detect", "press-new.csv", "-o", "found.csv", "--sort", "score").code == 0
     with Path("found.csv").open(encoding="utf-8-sig", newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter=";"))
     assert {int(row["row"]) for row in rows[:5]} == set(hour)
@@ -73,8 +73,8 @@ def test_the_odd_parts_are_the_least_probable(command: Command, hour: dict[int, 
 
 @pytest.mark.usefixtures("hour")
 def test_an_output_is_written_as_the_input_was(command: Command) -> None:
-    assert command("detect", "week-13.csv", "-o", "found.csv", "--keep-columns").code == 0
-    given = Path("week-13.csv").read_bytes()
+    assert command("detect", "press-new.csv", "-o", "found.csv", "--keep-columns").code == 0
+    given = Path("press-new.csv").read_bytes()
     found = Path("found.csv").read_bytes()
     mark = b"\xef\xbb\xbf"
     assert given.startswith(mark)
@@ -93,7 +93,7 @@ def test_alarms_a_day_are_a_rate_and_are_counted(command: Command) -> None:
     budget = command.json("info")["calibration"]["budget"]
     assert budget["alarms"] == 10
     assert budget["samples"] == pytest.approx(480, rel=0.01)  # one in three minutes
-    found = command.json("detect", "week-13.csv")
+    found = command.json("detect", "press-new.csv")
     assert found["days"] == 2
     assert found["alarms_a_day"] == found["flagged"] / 2
     assert found["busiest_day"]["n"] <= 480
@@ -112,7 +112,7 @@ SAME = {
 @pytest.mark.parametrize("kind", SAME)
 @pytest.mark.usefixtures("hour")
 def test_the_same_rows_from_elsewhere_have_the_same_scores(command: Command, kind: str) -> None:
-    expected = command.json("detect", "week-13.csv")
+    expected = command.json("detect", "press-new.csv")
     _write_everywhere()
     found = command.json("detect", SAME[kind])
     assert found["unreadable"] == 0
@@ -123,7 +123,7 @@ def test_the_same_rows_from_elsewhere_have_the_same_scores(command: Command, kin
 def _write_everywhere() -> None:
     import gzip
 
-    text = Path("week-13.csv").read_text(encoding="utf-8-sig")
+    text = Path("press-new.csv").read_text(encoding="utf-8-sig")
     heading, *lines = list(csv.reader(text.splitlines(), delimiter=";"))
     assert heading == COLUMNS
     numbers = COLUMNS[4:12]
@@ -166,7 +166,7 @@ def test_what_is_drawn_is_read_again(command: Command) -> None:
 
 @pytest.mark.usefixtures("hour")
 def test_a_quiet_command_says_nothing_but_its_result(command: Command) -> None:
-    done = command("detect", "week-13.csv", "-o", "found.csv", "--quiet", "--json")
+    done = command("detect", "press-new.csv", "-o", "found.csv", "--quiet", "--json")
     assert (done.code, done.err) == (0, "")
     assert json.loads(done.out)["n"] == 600
     failed = command("detect", "gone.csv", "-q")

@@ -12,7 +12,7 @@ from nice_anomaly.cli import calibrate, compare, detect, info, plan, sample, str
 from nice_anomaly.cli.help import Verb, Verbs, paragraphs
 from nice_anomaly.cli.options import grouped
 from nice_anomaly.cli.wording import as_typed
-from nice_anomaly.errors import NiceAnomalyError
+from nice_anomaly.errors import ArtifactError, NiceAnomalyError
 
 TERMINATED = 143
 
@@ -64,6 +64,13 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # half-written files go
     try:
         app()
+    except BrokenPipeError:  # whoever read the output has gone
+        sys.stdout = None
+        sys.exit(ArtifactError.exit_code)
+    except OSError as error:
+        sys.stdout = None
+        sys.stderr.write(f"error: the output cannot be written: {error.strerror}.\n")
+        sys.exit(ArtifactError.exit_code)
     except NiceAnomalyError as error:
         from nice_anomaly.cli.render import show_error
 

@@ -142,6 +142,7 @@ def calibrate(
     loaded = load_run(
         runs.locate(run, samples, written), device=machine.device, data_root=machine.data_root
     )
+    before = {kept: old.title for kept, old in loaded.readable_calibrations()}.get(name)
     calibration = loaded.calibrate(
         samples,
         rule=rule,
@@ -157,6 +158,8 @@ def calibrate(
         **numbers,
         **written.words,
     )
+    if before is not None and before != calibration.title:
+        render.say(f"note: this replaces {before}; `name=NAME` keeps both")
     model = loaded.trained.model
     if as_json:
         record = {"run": loaded.name, "fresh": calibration.fresh}

@@ -135,12 +135,13 @@ def detect(
             **written.words,
         )
         first = next(stream.verdicts, None)
+        for_excel = output is not None and output.suffix == ".xlsx"
         how = _arrangement(first, flagged_only=flagged_only, by_score=sort is not None)
         with rows.open_rows(output, how) if output else nullcontext() as file:
             for verdicts in chain([first] if first else [], stream.verdicts):
                 summary.add(verdicts)
                 if file is not None:
-                    file.add(verdicts.columns(noted=own, kept=keep_columns))
+                    file.add(verdicts.columns(noted=own, kept=keep_columns, typed=for_excel))
     if file is not None:
         render.say(f"wrote {count_of(file.count, 'row')} to {output}")
     found = summary.record(

@@ -55,11 +55,14 @@ def _counts(found: dict[str, Any], calibration: Calibration, median: float) -> F
         method = METHODS[found["rule"]]
         yield "threshold", f"{line}, false discovery rate {percent(fdr)} ({method})"
         yield "promises", f"at most {percent(fdr)} of the flagged are false alarms, on average"
-    if fdr is None and calibration.rule.claimed_rate is not None:
+    if fdr is None:
         yield "promises", calibration.claim
     if found.get("without_promise"):
         unknown = count_of(found["without_promise"], "sample")
         yield "without a promise", f"{unknown}, of no group that was calibrated"
+    if found.get("noted_but_passed"):
+        rows = f"{found['noted_but_passed']:,}, with a value out of range, never seen or missing"
+        yield "noted, but passed", rows
     yield from _alarms(found)
     yield "median score", f"{median:,.2f}{calibration.unit}"
     if found["unreadable"]:

@@ -113,6 +113,8 @@ def _show(
         words=(0, 1),
     )
     plainest = sum(trial.plainest for trial in trials)
+    missed = {t.corruption: None for t in trials[1:] if t.flagged.value < BLIND}
+    faint = [name for name in missed if name not in blind]
     facts = [
         ("score", calibrations.score_of(calibration, run.trained.model)),
         ("threshold", f"{calibrations.line(calibration)}, {calibration.title}"),
@@ -123,5 +125,6 @@ def _show(
             if blind
             else f"none of these {plainest} corruptions at their plainest",
         ),
+        *([("faint ones missed", ", ".join(faint))] if faint else []),
     ]
     render.show_facts("what it would miss", facts)

@@ -5,7 +5,7 @@ Every sample of the input is in a batch: one that cannot be read keeps its place
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,16 @@ from nice_anomaly.data.find import Inputs
 from nice_anomaly.data.labels import Truth, column_for, truth_of
 from nice_anomaly.data.names import readable
 from nice_anomaly.data.reading import ImageReading, Reading, TableReading
-from nice_anomaly.data.tables import Chunk, Frame, Written, column_names, encode, open_tables
-from nice_anomaly.data.tables.cells import typed, words
+from nice_anomaly.data.tables import (
+    Chunk,
+    Column,
+    Frame,
+    Written,
+    column_names,
+    encode,
+    open_tables,
+)
+from nice_anomaly.data.tables.cells import Cells, numbers, typed, words
 from nice_anomaly.data.tables.moments import moments
 from nice_anomaly.errors import DataError
 from nice_anomaly.words import count_of
@@ -38,7 +46,8 @@ class Batch:
     place in the batch. ``truth`` is there where the input has labels, ``groups`` ``[m]`` where
     the reading asks for them; None is a sample that belongs nowhere. Of a table there are the
     numbers of its rows, when they were where a column says so, the columns as they stood in the
-    input, and how a text file of them was written. ``learned`` ``[m]`` are those that a run has
+    input, how a text file of them was written, and the ``cells`` that the run's ``columns`` are
+    read from. ``learned`` ``[m]`` are those that a run has
     learned from, where that was looked for.
     """
 
@@ -52,7 +61,34 @@ class Batch:
     times: NDArray[np.datetime64] | None = None
     originals: Mapping[str, Any] = field(default_factory=dict)
     written: Written = field(default_factory=Written)
+    cells: Mapping[str, Cells] = field(default_factory=dict)
+    columns: Sequence[Column] = ()
     learned: NDArray[np.bool_] | None = None
+
+    @property
+    def typed(self) -> dict[str, Any]:
+        """The columns of the input with numbers as numbers and dates as dates, the rest as it was.
+
+        What is neither there, and a number with a unit, stays the text that it was.
+        """
+        found = dict(self.originals)
+        for column in self.columns:
+            cells = self.cells.get(column.name)
+            if cells is None or cells.dtype.kind != "O" or column.name not in found:
+                continue
+            if column.kind == "number" and not column.unit:
+                numeric, _ = numbers(cells)
+                known, values = ~np.isnan(numeric), numeric.tolist()
+            elif column.dated:
+                times, _ = moments(cells, column.form)
+                known, values = ~np.isnat(times), times.astype("datetime64[s]").tolist()
+            else:
+                continue
+            given = found[column.name]
+            texts = given.to_pylist() if hasattr(given, "to_pylist") else given.tolist()
+            pairs = zip(known, values, texts, strict=True)
+            found[column.name] = [value if there else text for there, value, text in pairs]
+        return found
 
     @property
     def good(self) -> NDArray[np.bool_]:
@@ -130,15 +166,29 @@ def _some_readable(found: Iterator[Batch], source: str) -> Iterator[Batch]:
 def _guarded(inputs: Inputs, reading: Reading) -> Iterator[Batch]:
     try:
         if isinstance(reading, TableReading):
-            many = len(inputs.parts) > 1
-            for chunk in open_tables(inputs.parts, ROWS, reading.dialect):
-                yield table_batch(chunk, reading, many=many)
+            yield from _table_batches(inputs, reading)
         elif inputs.parts and isinstance(inputs.parts[0], Path):
             yield from _file_batches(inputs, reading)
         else:
             yield from _array_batches(inputs, reading)
     except OSError as error:
         raise DataError(f"{error.filename or inputs.name} cannot be read: {error}.") from error
+
+
+def _table_batches(inputs: Inputs, reading: TableReading) -> Iterator[Batch]:
+    """All tables; one of several that cannot be read is one sample that cannot, with the reason."""
+    many = len(inputs.parts) > 1
+    for part in inputs.parts:
+        try:
+            for chunk in open_tables([part], ROWS, reading.dialect):
+                yield table_batch(chunk, reading, many=many)
+        except DataError as error:
+            if not many or not isinstance(part, Path):
+                raise
+            nothing = np.zeros((1, reading.layout.dimensions))
+            groups: list[str | None] | None = None if reading.group_column is None else [None]
+            why = {0: str(error).rstrip(".")}
+            yield Batch([readable(part)], nothing, why, groups=groups, rows=range(1))
 
 
 def _check_frames_and_arrays(inputs: Inputs, reading: TableReading) -> None:
@@ -206,7 +256,17 @@ def table_batch(chunk: Chunk, reading: TableReading, *, many: bool) -> Batch:
         times, _ = moments(chunk.columns[column.name], column.form)
     ids, rows = _ids(chunk, reading, many), range(chunk.start, chunk.start + chunk.rows)
     said = faults, notes, truth, groups
-    return Batch(ids, encoded.values, *said, rows, times, chunk.originals, chunk.written)
+    return Batch(
+        ids,
+        encoded.values,
+        *said,
+        rows,
+        times,
+        chunk.originals,
+        chunk.written,
+        chunk.columns,
+        reading.columns,
+    )
 
 
 def _ids(chunk: Chunk, reading: TableReading, many: bool) -> list[str]:

@@ -4,7 +4,8 @@ What a column is, its median and its categories are decided on the samples to fi
 the held-out ones stay as new to the run as any later input.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -30,10 +31,19 @@ from nice_anomaly.data.reading import TableReading
 from nice_anomaly.data.sampling import Sample
 from nice_anomaly.data.sources import Source
 from nice_anomaly.data.splits import Split
-from nice_anomaly.data.tables import Chunk, Column, learn_column, learn_columns, open_tables
+from nice_anomaly.data.tables import (
+    Chunk,
+    Column,
+    Dialect,
+    learn_column,
+    learn_columns,
+    open_tables,
+)
 from nice_anomaly.data.tables.cells import Cells, words
 from nice_anomaly.errors import DataError
 from nice_anomaly.settings import DataSettings
+
+logger = logging.getLogger(__name__)
 
 LARGEST = 1e30
 IGNORED = "asked for with --ignore"  # a reason in stored runs, which must not change
@@ -79,7 +89,7 @@ def read_table(
         dialect=wishes.dialect,
     )
     sample, counts = Sample(settings.rows, seed), _Counts()
-    for chunk in open_tables(inputs.parts, ROWS, labelled.dialect):
+    for chunk in _chunks(inputs, wishes, labelled.dialect, counts):
         if not wishes.skip_unreadable:
             refuse_unreadable(chunk.faults, partial(_row, chunk))
         sample.add(chunk, _count(chunk, labelled, counts))
@@ -114,6 +124,20 @@ def read_table(
         tuple(sorted(counts.labels)),
         None if batch.groups is None else np.array(batch.groups, dtype=object)[good],
     )
+
+
+def _chunks(inputs: Inputs, wishes: Wishes, dialect: Dialect, counts: _Counts) -> Iterator[Chunk]:
+    """All pieces; where that is accepted, a file that cannot be read counts as a row."""
+    for part in inputs.parts:
+        try:
+            yield from open_tables([part], ROWS, dialect)
+        except DataError as error:
+            if not wishes.skip_unreadable or len(inputs.parts) == 1:
+                raise
+            logger.info("note: left out: %s", error)
+            counts.total += 1
+            counts.unreadable += 1
+            counts.fault = counts.fault or str(error)
 
 
 def _count(chunk: Chunk, reading: TableReading, counts: _Counts) -> NDArray[np.bool_]:
@@ -161,9 +185,8 @@ def _learn(
     learned = {column.name: column for column in learn_columns(used, dates)}
     for name, reason in kept_out.items():
         found = learn_column(name, fit[name], dates)  # a moment still tells when a row was
-        times = (found.low, found.high, found.form) if found.kind == "date" else (0.0, 0.0, "")
-        low, high, form = times
-        learned[name] = Column(name, "left out", reason, low=low, high=high, form=form)
+        out = replace(found, kind="left out", reason=reason, gaps=False)
+        learned[name] = out if found.kind == "date" else Column(name, "left out", reason)
     left_out = (Column(name, "left out", reason) for name, reason in unusable.items())
     return (*learned.values(), *left_out)
 

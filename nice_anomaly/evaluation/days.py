@@ -27,14 +27,13 @@ class Days:
             counter.update(dict(zip(map(_day, found), counts.tolist(), strict=True)))
 
     def record(self) -> dict[str, Any]:
-        """The calendar days from first to last, alarms a day, and the day with most of them.
+        """The days that had samples, alarms on a day of them, and the day with most.
 
         Empty where no row says when it was.
         """
         if not self._samples:
             return {}
-        first, last = min(self._samples), max(self._samples)
-        days = (last - first).days + 1
+        days = len(self._samples)
         busiest = max(self._samples, key=lambda day: (self._flagged[day], -self._samples[day]))
         return {
             "days": days,

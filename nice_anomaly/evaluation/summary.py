@@ -47,12 +47,14 @@ class Summary:
     _groups: list[str] = field(default_factory=list)
     _labels: Counter[str] = field(default_factory=Counter)
     _days: Days = field(default_factory=Days)
+    _noted: int = 0
 
     def add(self, verdicts: Verdicts) -> None:
         """Take in one batch."""
         batch, found = verdicts.batch, verdicts.found
         good = np.flatnonzero(batch.good)
         self.unreadable += len(batch.faults)
+        self._noted += sum(not found.flagged[row] for row in batch.notes)
         self._scores.append(found.scores[good])
         self._flagged.append(found.flagged[good])
         self.flagged_ids += [batch.ids[row] for row in good[found.flagged[good]]]
@@ -126,6 +128,7 @@ class Summary:
             "claimed_rate": calibration.rule.claimed_rate if rule is None else None,
             "confidence": calibration.rule.confidence if rule is None else None,
             "unreadable": self.unreadable,
+            "noted_but_passed": self._noted,
             "learned": self.learned,
             "run": run,
         }

@@ -22,11 +22,13 @@ class Verdicts:
     batch: Batch
     found: Detection
 
-    def columns(self, *, noted: bool = True, kept: bool = False) -> dict[str, Any]:
+    def columns(
+        self, *, noted: bool = True, kept: bool = False, typed: bool = False
+    ) -> dict[str, Any]:
         """One value a sample by column name, None where there is none, ``noted`` with remarks.
 
         What was ``kept`` are the columns of the input, after ours; one of the same name as ours
-        is called "input" and its name.
+        is called "input" and its name. ``typed`` ones have numbers and dates, not texts of them.
         """
         batch, found = self.batch, self.found
         content: dict[str, Any] = {
@@ -49,7 +51,7 @@ class Verdicts:
             content["note"] = [said.get(row) for row in range(len(batch.ids))]
         ours = set(content)
         if kept:
-            for name, column in batch.originals.items():
+            for name, column in (batch.typed if typed else batch.originals).items():
                 content[f"input {name}" if name in ours else name] = column
         return content
 

@@ -30,7 +30,7 @@ from nice_anomaly.library.verbs import Run
 from nice_anomaly.run import load_run as read
 from nice_anomaly.run import refuse_taken
 from nice_anomaly.settings import Settings
-from nice_anomaly.words import several
+from nice_anomaly.words import refuse_unknown, several
 
 CONFIGS = {"image": "images", "table": "table"}  # for a user's own samples
 
@@ -79,6 +79,7 @@ def learn(
     >>> run.detect([[0.1, 0.2], [9.0, -9.0]]).flagged.tolist()
     [False, True]
     """
+    refuse_unknown(learn, DialectWords, written)
     path, root = None if run is None else Path(run), data_folder(data_root)
     memory: Inputs | None = None
     if resume:

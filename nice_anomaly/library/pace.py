@@ -34,16 +34,23 @@ def budget_of(
 
 
 def _samples_a_day(run: Binding, time_column: str | None) -> float:
-    """The normal samples in the training data over the days that they span."""
+    """The normal samples in the training data, a day on which there were any."""
     source = run.manifest.data.source
     reading = None if isinstance(source, BuiltIn) else source.reading
     column = None
     if isinstance(reading, TableReading):
         column = (reading if time_column is None else reading.timed_by(time_column)).times
     if column is None or column.low == column.high:
+        dated = (
+            [c.name for c in reading.columns if c.dated]
+            if isinstance(reading, TableReading)
+            else []
+        )
+        several = f" of {', '.join(dated)}" if dated else ""
         raise ConfigError(
-            "how many samples a day there are is not known: say it with `per`, as in `per=400`, or "
-            "name a column of dates with `time_column`."
+            f"how many samples a day there are is not known: say it with `per`, as in `per=400`, "
+            f"or name a column of dates{several} with `time_column`."
         )
     material = run.own_data().material
-    return (material.total - material.anomalies) / ((column.high - column.low) / DAY)
+    days = column.days or (column.high - column.low) / DAY  # an older run counted no days
+    return (material.total - material.anomalies) / days

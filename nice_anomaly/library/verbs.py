@@ -24,7 +24,7 @@ from nice_anomaly.run import DEFAULT
 from nice_anomaly.scores import Scores
 from nice_anomaly.thresholds import Calibration, Discoveries, choose, tail_of
 from nice_anomaly.vocabulary import RuleName, ScoreName, Tail
-from nice_anomaly.words import counted
+from nice_anomaly.words import counted, refuse_unknown
 
 
 class Run(Judging, Drawing):
@@ -121,6 +121,7 @@ class Run(Judging, Drawing):
             ConfigError: numbers or names that cannot be.
             DataError: too few normals for the rule, and what ``normals`` refuses.
         """
+        refuse_unknown(self.calibrate, TableWords, table)
         settings = self.manifest.settings.calibrate
         budget = budget_of(self, alarms, per, alpha, table.get("time_column"))
         alpha = alpha if budget is None else budget.rate
@@ -168,6 +169,7 @@ class Run(Judging, Drawing):
             NotCalibratedError: there is no such calibration, or it is of another run.
             ConfigError, DataError: the input, or a column of it, does not fit the run.
         """
+        refuse_unknown(self.detect, TableWords, table)
         rule = None if fdr is None else Discoveries(fdr, "by" if by else "bh")
         against = self.chosen(calibration)
         columns = Columns(**table, group_column=against.group_column)

@@ -90,7 +90,8 @@ def _level_width(values: NDArray[np.float64]) -> float:
 
 def _date(name: str, filled: Cells, form: str, share: float) -> Column:
     found, _ = moments(filled, form)
-    seconds = found[~np.isnat(found)].astype(np.int64) / SECOND
+    known = found[~np.isnat(found)]
+    seconds = known.astype(np.int64) / SECOND
     return Column(
         name,
         "date",
@@ -98,6 +99,7 @@ def _date(name: str, filled: Cells, form: str, share: float) -> Column:
         high=float(seconds.max()),
         gaps=share > 0,
         form=form,
+        days=len(np.unique(known.astype("datetime64[D]"))),
         missing=share,
     )
 
@@ -130,9 +132,11 @@ def _category(name: str, texts: NDArray[np.object_], share: float, remark: str) 
     values, counts = np.unique(texts.astype(str), return_counts=True)
     order = np.argsort(-counts, kind="stable")
     values, counts = values[order], counts[order]
-    if len(values) > MOST_CATEGORIES and (len(values) > len(texts) / 2 or remark):
+    if len(values) > MOST_CATEGORIES:
         reason = f"{len(values):,} different texts in {len(texts):,} rows"
-        return Column(name, "left out", remark or reason, missing=share)
+        spoken = np.median([len(value.split()) for value in values]) > 1  # remarks, not names
+        if remark or spoken or len(values) > len(texts) / 2:
+            return Column(name, "left out", remark or reason, missing=share)
     known = tuple(values.tolist())
     if len(known) > MOST_CATEGORIES:
         known = (*known[: MOST_CATEGORIES - 1], OTHER)

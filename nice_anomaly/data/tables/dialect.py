@@ -53,8 +53,9 @@ ANY = Dialect()
 
 @dataclass(frozen=True)
 class Written:
-    """How a text file was written: what parts its cells, its decimal sign, its byte order mark.
+    """How a text file was written: what parts its cells, and its decimal sign.
 
+    ``marked`` says that it was not plain UTF-8: what reads it knows UTF-8 by a byte order mark.
     Nothing of it is known of what is not text.
     """
 

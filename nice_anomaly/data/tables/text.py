@@ -92,11 +92,11 @@ def _separator(head: str) -> str:
 
 @contextmanager
 def _text(file: Path) -> Iterator[tuple[TextIO, bool]]:
-    """A file as text, and whether a byte order mark stood at its beginning."""
+    """A file as text, and whether it is any but plain UTF-8: what reads it may need a mark."""
     with opened(file) as raw, io.BufferedReader(cast(io.RawIOBase, raw), PEEK) as stream:
         start = stream.peek(PEEK)
-        marked = any(map(start.startswith, BYTE_ORDER_MARKS))
-        yield io.TextIOWrapper(stream, encoding=_encoding(start, file), newline=""), marked
+        encoding = _encoding(start, file)
+        yield io.TextIOWrapper(stream, encoding=encoding, newline=""), encoding != "utf-8"
 
 
 def _encoding(start: bytes, file: Path) -> str:
