@@ -274,7 +274,7 @@ def remarks(job: Job, known: Collection[str | None] = ()) -> Iterator[str]:
         yield f"note: images {material.shrinking}; a larger `size` keeps them"
     if isinstance(reading, ImageReading) and len(material.dataset) < FEW_IMAGES:
         few = count_of(len(material.dataset), "image")
-        yield f"note: {few} are few to learn whole images from: 'nice-anomaly stress' tells what it misses"
+        yield f"note: {few} are few to learn from: 'nice-anomaly stress' tells what it misses"
     if not isinstance(reading, TableReading):
         return
     counts = truth_of(material.labels, reading.anomaly_values).counts

@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from decimal import Decimal
 from importlib.util import find_spec
+from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
@@ -23,11 +25,12 @@ from nice_anomaly.files import refuse_absent_folder, replacing
 
 SUFFIXES = (".csv", ".jsonl", ".parquet", ".xlsx")
 NEEDED = {".parquet": ("pyarrow", "table"), ".xlsx": ("openpyxl", "excel")}  # and its extra
-MOST_LINES = 1_048_576  # of a sheet
 FORMATS = {"score": "0.00", "margin": "0.00", "p_value": "0.0000"}  # as a sheet shows them
+MOST_LINES, LONGEST = 1_048_576, 32_767  # lines of a sheet, signs of a cell
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 WORDS = {None: "", True: "true", False: "false"}
-TEXTS, NUMBERS = ("id", "group", "note"), ("score", "margin", "p_value")
+OURS = dict.fromkeys(("id", "group", "note"), "string") | {"row": "int64", "flagged": "bool_"}
+OURS |= dict.fromkeys(("score", "margin", "p_value"), "float64")  # what Arrow calls them
 
 Columns = Mapping[str, Any]  # by name: lists, numpy or Arrow arrays of one length
 
@@ -191,9 +194,12 @@ class _JsonLines:
         self._stream: TextIO = path.open("w", encoding="utf-8", newline="")
 
     def add(self, columns: Columns) -> None:
-        """Append one object a row; a missing value is null."""
+        """Append one object a row; a missing value is null, and so is what is no finite number."""
         for row in zip(*map(_values, columns.values()), strict=True):
-            line = json.dumps(dict(zip(columns, row, strict=True)), default=str)
+            known = (
+                None if isinstance(cell, float) and not isfinite(cell) else cell for cell in row
+            )
+            line = json.dumps(dict(zip(columns, known, strict=True)), default=str)
             self._stream.write(line + "\n")
 
     def close(self) -> None:
@@ -210,11 +216,11 @@ class _Parquet:
         import pyarrow
         import pyarrow.parquet
 
-        arrays = {name: _arrow(pyarrow, name, values) for name, values in columns.items()}
-        table = pyarrow.table(arrays)
-        if self._writer is None:
-            self._writer = pyarrow.parquet.ParquetWriter(self._path, table.schema)
         try:
+            arrays = {name: _arrow(pyarrow, name, values) for name, values in columns.items()}
+            table = pyarrow.table(arrays)
+            if self._writer is None:
+                self._writer = pyarrow.parquet.ParquetWriter(self._path, table.schema)
             self._writer.write_table(table.cast(self._writer.schema))
         except (pyarrow.ArrowException, ValueError) as error:
             raise ConfigError(
@@ -239,7 +245,7 @@ class _Workbook:
         self._lines = 0
 
     def add(self, columns: Columns) -> None:
-        """Append rows; texts stay texts, whatever they begin with."""
+        """Append rows; texts stay texts, and what a sheet does not know is one."""
         if not self._lines:
             self._append(list(columns))
             self._formats = [FORMATS.get(name) for name in columns]
@@ -259,12 +265,25 @@ class _Workbook:
     def _cell(self, value: Any, shown: str | None) -> Any:
         from openpyxl.cell import WriteOnlyCell
 
-        if isinstance(value, str):
-            cell = WriteOnlyCell(self._sheet, UNPRINTABLE.sub("", value))
-            cell.data_type = "s"  # a name that begins with = is no formula
-            return cell
-        if shown is None or value is None:
+        if value is None or isinstance(value, bool | int | time | Decimal):
             return value
+        if isinstance(value, float) and isfinite(value):
+            return value if shown is None else self._formatted(value, shown)
+        if isinstance(value, date) and value.year >= 1900 and not getattr(value, "tzinfo", None):
+            return value
+        text = UNPRINTABLE.sub("", str(value))
+        if len(text) > LONGEST:
+            raise ConfigError(
+                f"a cell of a sheet holds at most {LONGEST:,} signs, and there is one of "
+                f"{len(text):,}: choose .csv or .parquet."
+            )
+        cell = WriteOnlyCell(self._sheet, text)
+        cell.data_type = "s"  # a name that begins with = is no formula
+        return cell
+
+    def _formatted(self, value: float, shown: str) -> Any:
+        from openpyxl.cell import WriteOnlyCell
+
         cell = WriteOnlyCell(self._sheet, value)
         cell.number_format = shown
         return cell
@@ -312,11 +331,7 @@ def _arrow(pyarrow: Any, name: str, column: Any) -> Any:
         of_arrow = hasattr(column, "to_pylist")
         return column if of_arrow else pyarrow.array(column, kind, from_pandas=True)
     known = {date: pyarrow.date32(), datetime: pyarrow.timestamp("us"), time: pyarrow.time64("us")}
-    if name in TEXTS:
-        return pyarrow.array(column, pyarrow.string())
-    if name == "flagged":
-        return pyarrow.array(column, pyarrow.bool_())
-    if name in NUMBERS:
-        return pyarrow.array(column, pyarrow.float64())
+    if name in OURS:
+        return pyarrow.array(column, getattr(pyarrow, OURS[name])())
     kinds = {type(value) for value in column if value is not None}
     return pyarrow.array(column, known.get(kinds.pop()) if len(kinds) == 1 else None)

@@ -49,6 +49,14 @@ def top(
         raise typer.Exit
 
 
+class _Typed(logging.Formatter):
+    """Remarks of the library in options."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The sentence as one would type it."""
+        return as_typed(super().format(record))
+
+
 def main() -> None:
     """Run the command; an error that a user can cause is a sentence and its exit code.
 
@@ -56,7 +64,9 @@ def main() -> None:
     """
     talk = logging.getLogger("nice_anomaly")
     if not talk.handlers:
-        talk.addHandler(logging.StreamHandler())
+        handler = logging.StreamHandler()
+        handler.setFormatter(_Typed())
+        talk.addHandler(handler)
     talk.setLevel(logging.INFO)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file name or a terminal without our signs

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nice_anomaly.cli import render
+from nice_anomaly.cli.wording import as_typed
 from nice_anomaly.data import Column
 from nice_anomaly.words import count_of, percent
 
@@ -17,7 +18,7 @@ def show_columns(columns: Sequence[Column], on: Any = None) -> None:
         [
             column.name,
             column.role,
-            column.seen if column.kind == "left out" else _remarked(column),
+            as_typed(column.seen if column.kind == "left out" else _remarked(column)),
             *([percent(column.missing) if column.missing else ""] if gaps else []),
         ]
         for column in columns[:MOST]

@@ -103,7 +103,7 @@ def read_table(
     reading = known or replace(
         labelled,
         columns=_learn(table, parts, wishes, sample.left_out),
-        dialect=replace(wishes.dialect, usual="," if counts.signs == {","} else ""),
+        dialect=replace(wishes.dialect, usual="," if counts.signs - {""} == {","} else ""),
     )
     unlabelled = replace(reading, id_column=None, label_column=None)
     batch = table_batch(Chunk(chunk.name, 0, table, n), unlabelled, many=False)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -15,16 +14,16 @@ Moments = NDArray[np.datetime64]
 class Days:
     """Counts verdicts by the day of their rows, as they stream by."""
 
-    _samples: Counter[date] = field(default_factory=Counter)
-    _flagged: Counter[date] = field(default_factory=Counter)
+    _samples: Counter[int] = field(default_factory=Counter)  # by days since 1970
+    _flagged: Counter[int] = field(default_factory=Counter)
 
     def add(self, times: Moments, flagged: NDArray[np.bool_]) -> None:
         """Take in the moments and verdicts of some rows, ``[m]`` each; no moment is no day."""
         known = ~np.isnat(times)
-        days = times[known].astype("datetime64[D]")
+        days = times[known].astype("datetime64[D]").astype(np.int64)
         for counter, some in ((self._samples, days), (self._flagged, days[flagged[known]])):
             found, counts = np.unique(some, return_counts=True)
-            counter.update(dict(zip(map(_day, found), counts.tolist(), strict=True)))
+            counter.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
 
     def record(self) -> dict[str, Any]:
         """The days that had samples, alarms on a day of them, and the day with most.
@@ -39,12 +38,8 @@ class Days:
             "days": days,
             "alarms_a_day": self._flagged.total() / days,
             "busiest_day": {
-                "date": busiest.isoformat(),
+                "date": str(np.datetime64(busiest, "D")),
                 "n": self._samples[busiest],
                 "flagged": self._flagged[busiest],
             },
         }
-
-
-def _day(moment: np.datetime64) -> date:
-    return date.fromisoformat(str(moment))

@@ -200,11 +200,21 @@ def _cells(column: Any) -> Cells | None:
         )
         return values
     if kinds.is_timestamp(kind) or kinds.is_date(kind):
-        moments: NDArray[np.datetime64] = (
-            column.cast("timestamp[us]", safe=False).to_numpy(zero_copy_only=False)
-        ).astype("datetime64[us]")
-        return moments
+        return _moments(column)
     return np.full(len(column), np.nan) if kinds.is_null(kind) else None
+
+
+def _moments(column: Any) -> NDArray[np.datetime64] | None:
+    """None where one is so far away that microseconds cannot count to it."""
+    import pyarrow
+
+    nanoseconds = str(column.type).startswith("timestamp[ns")  # what they have more is left out
+    try:
+        cells = column.cast("timestamp[us]", safe=not nanoseconds)
+    except pyarrow.ArrowInvalid:
+        return None
+    moments: NDArray[np.datetime64] = cells.to_numpy(zero_copy_only=False).astype("datetime64[us]")
+    return moments
 
 
 def _texts(column: Any) -> NDArray[np.object_]:

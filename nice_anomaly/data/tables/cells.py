@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nice_anomaly.data.tables.numerals import certain, undressed
+from nice_anomaly.data.tables.numerals import certain, open_to_both, undressed
 
 MISSING = frozenset(  # the last are errors of spreadsheets
     (
@@ -133,7 +133,8 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
-        return shortest(value)
+        text = shortest(value)
+        return f"{text}0" if open_to_both(text) else text  # nobody takes 1.2340 for thousands
     return value.isoformat() if isinstance(value, datetime | date | time) else str(value)
 
 

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, dropwhile, islice
+from itertools import chain, dropwhile, islice, takewhile
 from typing import Any
 
 from nice_anomaly.data.tables.cells import MISSING
@@ -25,6 +25,12 @@ LOOKED_AT = 20  # lines from which the shape of a sheet is seen
 TOTAL = re.compile(
     r"(grand |sub)?totals?|sum|summe|gesamt(summe)?|zwischensumme|somme|total général|suma|"
     r"mean|average|mittelwert|durchschnitt|moyenne",
+    re.IGNORECASE,
+)
+UNIT = re.compile(
+    r"\s*([\[(].*[\])]|.*[%‰°/²³µΩ].*|[munkp]?(m|s|g|a|v|w|l|n|j|pa|bar|mol|ohm)|[ckdh]m|hpa|[cfkdth]|"
+    r"[kmg]?(hz|wh|pa|w|v)|kg|kn|kj|n?min|rpm|nm|psi|inch|in|ft|mil|ppm|ppb|dba?|lu?x|lm|deg|rad|"
+    r"deg ?[cf]|count|pcs|stk|stück|bool|sec|hours?|eur|usd)\s*",
     re.IGNORECASE,
 )
 
@@ -62,12 +68,14 @@ def headed(lines: Iterator[Line], where: object) -> Headed:
         DataError: no names, one that is there twice, or a column without one.
     """
     first = list(islice(dropwhile(is_empty, lines), LOOKED_AT))
-    above = [line for line in first[: _above(first)] if not is_empty(line)]
+    start = _comments(first)
+    start += _above(first[start:])
+    above = [line for line in first[:start] if not is_empty(line)]
     if above:
         shown = " ".join(str(cell) for cell in above[0] if filled(cell))
         count = count_of(len(above), "line")
         _say(where, f"{count} above the column names left out: '{shown}'")
-    first = first[_above(first) :]
+    first = first[start:]
     if not first:
         raise DataError(f"{where} is empty: a table needs a line of column names and rows.")
     heading, rows = list(first[0]), first[1:]
@@ -107,6 +115,18 @@ def total_in(line: Line, earlier: Collection[Any] = ()) -> str:
         ):
             return cell.strip()
     return ""
+
+
+def _comments(lines: Sequence[Line]) -> int:
+    """How many lines with a # in front stand above the names; where numbers follow, they are them.
+
+    >>> _comments([["# by me", " today"], ["a", "b"], ["1", "2"]]), _comments([["# a"], ["1"]])
+    (1, 0)
+    """
+    count = sum(1 for _ in takewhile(lambda line: str((*line, "")[0]).startswith("#"), lines))
+    heading, row = (*lines[count:], [], [])[:2]
+    named = any(map(_is_numeric, row)) and not any(map(_is_numeric, heading))
+    return count if named else 0
 
 
 def _above(lines: Sequence[Line]) -> int:
@@ -157,7 +177,7 @@ def _names(heading: Line, rows: Sequence[Line], where: object) -> tuple[list[str
 
 
 def _is_units(line: Line, below: Sequence[Line], kept: Sequence[int]) -> bool:
-    """Whether a line has words where every line below has numbers, and no number at all."""
+    """Whether a line has units where every line below has numbers, and no number at all."""
     if len(below) < 3 or any(_is_numeric(cell) for cell in line):
         return False
     numeric = [
@@ -165,8 +185,8 @@ def _is_units(line: Line, below: Sequence[Line], kept: Sequence[int]) -> bool:
         for place in kept
         if all(place < len(row) and _is_numeric(row[place]) for row in below)
     ]
-    named = [place for place in numeric if place < len(line) and _is_word(line[place])]
-    return len(named) >= max(1, len(numeric) / 2)
+    words = [line[place] for place in numeric if place < len(line) and _is_word(line[place])]
+    return len(words) >= max(1, len(numeric) / 2) and all(map(UNIT.fullmatch, words))
 
 
 def _is_word(cell: Any) -> bool:

@@ -7,8 +7,8 @@ seconds since 1970 and its like.
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, time
-from functools import lru_cache
+from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,23 @@ EPOCHS = {"epoch s": 1e6, "epoch ms": 1e3, "epoch us": 1.0, "epoch ns": 1e-3}  #
 EPOCH_YEARS = (1e9, 2.1e9)  # 2001 to 2036 in seconds
 TIMELY = re.compile(r"time|date|stamp|epoch|unix|zeit|datum|fecha|^ts$|^t$", re.IGNORECASE)
 ORDERS = {
-    "dmy": ("%d.%m.%Y", "%d.%m.%y", "%d/%m/%Y", "%d/%m/%y", "%d-%m-%Y", "%d %b %Y", "%d-%b-%Y"),
+    "dmy": (
+        "%d.%m.%Y",
+        "%d.%m.%y",
+        "%d/%m/%Y",
+        "%d/%m/%y",
+        "%d-%m-%Y",
+        "%d %b %Y",
+        "%d-%b-%Y",
+        "%d-%b-%y",
+    ),
     "mdy": ("%m/%d/%Y", "%m/%d/%y", "%m-%d-%Y", "%b %d %Y"),
     "ymd": ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d"),
 }
 UNCLEAR = {"%d/%m/%Y": "%m/%d/%Y", "%d/%m/%y": "%m/%d/%y", "%d-%m-%Y": "%m-%d-%Y"}
 MONTHS = {"mär": "mar", "mae": "mar", "mrz": "mar", "mai": "may", "okt": "oct", "dez": "dec"}
+YEAR_FIRST = {"%d/%m/%y": "%y/%m/%d", "%m/%d/%y": "%y/%m/%d", "%d.%m.%y": "%y.%m.%d"}
+MIDNIGHT = re.compile(r"(?<![\d:])24:00(?::00(?:\.0+)?)?(?![\d:.])")  # the end of a day
 LEAST_SHARE = 0.9  # of the filled cells have to be of the form
 TRIED = 50  # cells tell which forms are worth trying on all
 
@@ -79,9 +90,10 @@ def form_of(cells: Cells, name: str, order: str = "") -> tuple[str | None, str]:
     good = [form for form, share in found.items() if share >= LEAST_SHARE]
     for day_first, month_first in UNCLEAR.items():
         if day_first in found and month_first in found:
-            return _in_order(texts, day_first, month_first, order)
+            form, unclear = _in_order(texts, day_first, month_first, order)
+            return form if form is None or order else _year_first(texts, form), unclear
     if good:
-        return max(good, key=found.__getitem__), ""
+        return _year_first(texts, max(good, key=found.__getitem__)), ""
     return None, ""
 
 
@@ -138,6 +150,22 @@ def _share(texts: Sequence[str], form: str) -> float:
     return float(np.mean([not np.isnat(_moment(text, form)) for text in texts]))
 
 
+def _year_first(texts: Sequence[str], form: str) -> str:
+    """The form, or the one with the year in front where that makes fewer years of the dates.
+
+    >>> _year_first(["25/03/01", "25/03/02"], "%d/%m/%y"), _year_first(["01/03/25"], "%d/%m/%y")
+    ('%y/%m/%d', '%d/%m/%y')
+    """
+    other = YEAR_FIRST.get(form, form)
+    if other == form or _share(texts, other) < LEAST_SHARE:
+        return form
+    own, others = (
+        len({moment.astype("datetime64[Y]") for moment in map(partial(_moment, form=one), texts)})
+        for one in (form, other)
+    )
+    return other if others < own else form
+
+
 def _in_order(
     texts: Sequence[str], day_first: str, month_first: str, order: str
 ) -> tuple[str | None, str]:
@@ -161,8 +189,10 @@ def _in_order(
 
 def _moment(text: str, form: str) -> np.datetime64:
     try:
+        text, late = MIDNIGHT.subn("00:00", text) if "24:00" in text else (text, 0)
         iso = text.strip().removesuffix(" UTC")
         found = datetime.fromisoformat(iso) if form == ISO else _formed(text, form)
+        found += timedelta(days=late)
         if found.tzinfo is not None:
             found = found.astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
@@ -171,7 +201,7 @@ def _moment(text: str, form: str) -> np.datetime64:
 
 
 def _formed(text: str, form: str) -> datetime:
-    words = text.replace(",", " ").replace("T", " ").split()
+    words = re.sub(r",|(?<=\d)T(?=\d)", " ", text).split()
     if form == CLOCK:
         return datetime.combine(datetime(1970, 1, 5), _clock(" ".join(words)))
     if len(words) > 1 and words[0].rstrip(".").isalpha() and form != "%b %d %Y":

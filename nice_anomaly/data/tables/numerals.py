@@ -31,8 +31,10 @@ def _simple(decimal: str, group: str) -> re.Pattern[str]:
 
 _PATTERNS = {".": _pattern(r"\.", ","), ",": _pattern(",", r"\.")}
 _SIMPLE = {".": _simple(r"\.", ","), ",": _simple(",", r"\.")}
-MONTH = r"0[1-9]\.(?:19|20)[0-9]{2}"  # of a year
-NAMES = re.compile(rf"[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}}|{MONTH}")  # the first is of a machine
+_YEAR = r"\.(?:19|20)[0-9]{2}"
+_NAMES = re.compile(  # of a machine in a network, of a month in a year
+    rf"[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}}|(?:0[1-9]|1[0-2]){_YEAR}"
+)
 _DRESSED = re.compile(
     rf"(?P<before>[{CURRENCIES}]|USD|EUR|GBP|CHF)?[{SPACES}]*"
     rf"(?P<number>[-+]?[{SPACES}]?[0-9.,][0-9.,'’{SPACES}]*(?:[eE][-+]?[0-9]+)?-?)[{SPACES}]*"
@@ -40,7 +42,7 @@ _DRESSED = re.compile(
     + CURRENCIES
     + r"][\w/°²³%]*)?"
 )
-CODE = re.compile(rf"0[0-9]+|{MONTH}")  # 007 names something: as a number it is another text
+CODE = re.compile(rf"0[0-9]+|0[1-9]{_YEAR}")  # 007 names something: as a number it is another text
 
 
 def value(text: str, decimal: str) -> float | None:
@@ -68,7 +70,7 @@ def spelled(text: str, decimal: str) -> str | None:
     if text.endswith("-") and text[:1].isdigit():
         text = f"-{text[:-1]}"  # as some ledgers do
     found = _PATTERNS[decimal].fullmatch(text)
-    if found is None or NAMES.fullmatch(text) or (found["group"] and found["power"]):
+    if found is None or _NAMES.fullmatch(text) or (found["group"] and found["power"]):
         return None
     whole = re.sub(r"[^0-9]", "", found["whole"] or "0")
     fraction = found["alone"] or found["fraction"]

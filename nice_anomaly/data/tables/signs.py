@@ -142,7 +142,14 @@ class _Evidence:
             return "" if parted_by == self.dialect.usual else self.dialect.usual
         if "," in example:  # ';' parts the cells where the comma is the decimal sign
             return "," if parted_by == ";" else ""
-        return "" if parted_by == ";" else "."
+        return "." if parted_by == "," else ""
+
+    @property
+    def decimal(self) -> str:
+        """The sign of the file as far as it is known, else ""."""
+        read = {sign for sign, _ in self.settled.values()}
+        known = self.dialect.decimal or self.everywhere.sign or self.dialect.usual
+        return known or next((sign for sign in ",." if sign in read), "")
 
     def say(self, note: str) -> None:
         """Tell it once."""
@@ -169,10 +176,7 @@ def settled(chunks: Iterator[Chunk], dialect: Dialect) -> Iterator[Chunk]:
         evidence.check(chunk)
         plain = {texts.name: _plain(texts, chunk, evidence) for texts in columns if texts.signs}
         _tell(chunk, evidence)
-        sign = dialect.decimal or evidence.everywhere.sign or dialect.usual
-        if not sign:
-            sign = "," if "," in {sign for sign, _ in evidence.settled.values()} else "."
-        written = replace(chunk.written, decimal=sign)
+        written = replace(chunk.written, decimal=evidence.decimal)
         yield replace(chunk, columns=chunk.columns | plain, given=chunk.originals, written=written)
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,9 +19,12 @@ from nice_anomaly.data.tables.cells import Cells
 from nice_anomaly.data.tables.chunk import Chunk
 from nice_anomaly.data.tables.dialect import ANY, Dialect, Written
 from nice_anomaly.data.tables.heading import LOOKED_AT, headed
+from nice_anomaly.data.tables.numerals import value
 from nice_anomaly.data.tables.packed import opened
 from nice_anomaly.data.tables.sheet import sheet_chunks
 from nice_anomaly.errors import DataError
+
+logger = logging.getLogger(__name__)
 
 SEPARATORS = ",;\t|"
 PEEK = 1 << 16
@@ -32,6 +36,8 @@ BYTE_ORDER_MARKS = {  # UTF-32 first: its mark begins with that of UTF-16
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
+OLDER = "cp1252"  # of older spreadsheets in western Europe
+UNUSUAL = re.compile(r"[^\s,;|\"]*[^\x00-\x7f][^\s,;|\"]*")  # a word that ASCII does not have
 SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # what Excel understands
 
 
@@ -60,9 +66,10 @@ def text_chunks(file: Path, rows: int, dialect: Dialect = ANY) -> Iterator[Chunk
                 signs = "." if separator == "," and not lines.quoted else ".,"
                 yield replace(chunk, signs=signs)
         except UnicodeDecodeError as error:
+            where = f"after line {reader.line_num + skipped}" if reader else "near its beginning"
             raise DataError(
-                f"{file} is not text in {error.encoding} (byte {error.object[error.start]:#04x} "
-                f"after line {reader.line_num + skipped if reader else 0}): save it as UTF-8."
+                f"{file} is not text in {stream.encoding} (byte {error.object[error.start]:#04x} "
+                f"{where}): save it as UTF-8."
             ) from error
         except csv.Error as error:
             raise DataError(
@@ -79,7 +86,11 @@ def _texts(values: NDArray[np.object_]) -> list[Cells]:
 
 def _separator(head: str) -> str:
     """The one of , ; tab | that splits the first lines into the most equal parts."""
-    cut = head[: head.rfind("\n") + 1] if len(head) == PEEK else head
+    end = max(map(head.rfind, "\r\n")) + 1
+    cut = head[:end] if end and len(head) == PEEK else head
+    first, *rest = [line for line in cut.splitlines() if line.strip()][:LOOKED_AT]
+    if "," not in first and rest and all(value(line, ",") is not None for line in rest):
+        return ";"  # one column of numbers: their comma parts nothing
 
     def fit(separator: str) -> tuple[int, int]:
         lines = csv.reader(io.StringIO(cut, newline=""), delimiter=separator)
@@ -106,14 +117,20 @@ def _encoding(start: bytes, file: Path) -> str:
             return name
     if b"\0" in start:
         raise DataError(f"{file} holds binary data, not the text of a CSV file.")
-    return "utf-8" if _is_utf8(start) else "cp1252"  # of older spreadsheets in western Europe
+    if _is_utf8(start):
+        return "utf-8"
+    word = UNUSUAL.search(start.decode(OLDER, errors="replace"))
+    logger.info(
+        "note: %s is not UTF-8: read as Windows-1252, as in '%.30s'", file, word and word[0]
+    )
+    return OLDER
 
 
 def _is_utf8(start: bytes) -> bool:
     try:
         start.decode("utf-8")
     except UnicodeDecodeError as error:
-        return len(start) == PEEK and error.start > PEEK - 4  # only the last character is cut
+        return error.reason == "unexpected end of data"  # only the last character is cut
     return True
 
 

@@ -1,8 +1,10 @@
 """Workbooks: the sheet of an Excel file that holds the table."""
 
+import logging
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nice_anomaly.data.names import readable
-from nice_anomaly.data.tables.cells import Cells, typed
+from nice_anomaly.data.tables.cells import Cells, missing, typed
 from nice_anomaly.data.tables.chunk import Chunk
 from nice_anomaly.data.tables.dialect import Dialect, Written
-from nice_anomaly.data.tables.heading import filled, headed
+from nice_anomaly.data.tables.heading import LOOKED_AT, filled, headed
 from nice_anomaly.data.tables.sheet import sheet_chunks
 from nice_anomaly.errors import DataError
+
+logger = logging.getLogger(__name__)
 
 SUFFIXES = (".xlsx", ".xlsm")
 OLDER = (".xls", ".xlsb", ".ods")
@@ -34,7 +38,34 @@ def workbook_chunks(file: Path, rows: int, dialect: Dialect) -> Iterator[Chunk]:
         sheet.reset_dimensions()  # some programs write wrong ones
         with closing(sheet.iter_rows(values_only=True)) as lines:
             found = headed(lines, file)
-            yield from sheet_chunks(readable(file), found, rows, _typed, Written())
+            for chunk in sheet_chunks(readable(file), found, rows, _typed, Written()):
+                if not chunk.start:
+                    _tell_formulas(file, sheet.title, chunk)
+                yield chunk
+
+
+def _tell_formulas(file: Path, title: str, chunk: Chunk) -> None:
+    """Say which empty columns hold formulas that no spreadsheet has worked out yet."""
+    empty = [name for name, cells in chunk.columns.items() if missing(cells).all()]
+    if not empty:
+        return
+    with (
+        _book(file, values=False) as book,
+        closing(book[title].iter_rows(values_only=True)) as all_,
+    ):
+        first = list(islice(all_, LOOKED_AT))
+    with_formulas = {
+        place for line in first for place, cell in enumerate(line) if str(cell).startswith("=")
+    }
+    names = {
+        str(line[place]).strip() for line in first for place in with_formulas if place < len(line)
+    }
+    for name in (name for name in empty if name in names):
+        logger.info(
+            "note: %s: the formulas in '%s' have no values: open it in a spreadsheet and save it",
+            file,
+            name,
+        )
 
 
 def _typed(values: NDArray[np.object_]) -> list[Cells]:
@@ -43,7 +74,8 @@ def _typed(values: NDArray[np.object_]) -> list[Cells]:
 
 
 @contextmanager
-def _book(file: Path) -> Iterator[Any]:
+def _book(file: Path, *, values: bool = True) -> Iterator[Any]:
+    """An open workbook, with the ``values`` of its formulas or with them."""
     if file.suffix.lower() in OLDER:
         raise DataError(f"{file}: {file.suffix} is not read. Save it as .xlsx or .csv.")
     try:
@@ -60,7 +92,7 @@ def _book(file: Path) -> Iterator[Any]:
                     f"as .xlsx without one."
                 )
             stream.seek(0)
-            yield load_workbook(stream, read_only=True, data_only=True)
+            yield load_workbook(stream, read_only=True, data_only=values)
     except DAMAGE as error:
         raise DataError(f"{file} cannot be read as a workbook: {error}.") from error
 
