@@ -7,7 +7,7 @@ from nice_anomaly.data.learn_table import read_table
 from nice_anomaly.data.material import FEWEST, Material, Watch, Wishes, unwatched
 from nice_anomaly.data.reading import ImageReading, Reading
 from nice_anomaly.data.sources import InMemory, Own
-from nice_anomaly.data.tables import STDIN
+from nice_anomaly.data.tables import STDIN, unheard
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.settings import DataSettings
 
@@ -52,7 +52,8 @@ def recall(
     """
     refuse_other_kind(inputs, reading)
     wishes = Wishes(skip_unreadable=True, fewest=fewest)
-    return _read(inputs, wishes, reading, settings, seed, unwatched)
+    with unheard():
+        return _read(inputs, wishes, reading, settings, seed, unwatched)
 
 
 def _read(

@@ -3,22 +3,18 @@
 Only ``run.json`` of a run is read and only the heading of a table: this comes before the work.
 """
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
 from nice_anomaly.data import BUILTIN, BuiltIn, Dialect, Inputs, TableReading
 from nice_anomaly.data.find import Part
-from nice_anomaly.data.tables import ANY, open_tables
+from nice_anomaly.data.tables import ANY, open_tables, unheard
 from nice_anomaly.errors import ArtifactError, DataError
 from nice_anomaly.run import Manifest, load_manifest
 
 Heading = Callable[[Dialect], frozenset[str] | None]
-
-READERS = logging.getLogger("nice_anomaly.data.tables")
 
 
 @dataclass(frozen=True)
@@ -100,19 +96,8 @@ def _heading(first: Part | None, dialect: Dialect) -> frozenset[str] | None:
     """The columns of a table; None for none, and for what can be read only once."""
     if first is None or (isinstance(first, Path) and not first.is_file()):
         return None
-    with _unheard():
+    with unheard():
         try:
             return frozenset(next(open_tables([first], 1, dialect)).columns)
         except OSError as error:
             raise DataError(f"{first} cannot be read: {error}.") from error
-
-
-@contextmanager
-def _unheard() -> Iterator[None]:
-    """Whoever reads the table in earnest says what there is to say of it."""
-    level = READERS.level
-    READERS.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        READERS.setLevel(level)

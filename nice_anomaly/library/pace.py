@@ -34,7 +34,7 @@ def budget_of(
 
 
 def _samples_a_day(run: Binding, time_column: str | None) -> float:
-    """The normal samples in the training data, a day on which there were any."""
+    """The normal samples of the training data on a day that had any."""
     source = run.manifest.data.source
     reading = None if isinstance(source, BuiltIn) else source.reading
     column = None
@@ -52,5 +52,7 @@ def _samples_a_day(run: Binding, time_column: str | None) -> float:
             f"or name a column of dates{several} with `time_column`."
         )
     material = run.own_data().material
-    days = column.days or (column.high - column.low) / DAY  # an older run counted no days
-    return (material.total - material.anomalies) / days
+    normal = material.total - material.anomalies
+    if not column.daily:  # an older run, which counted no days
+        return normal / ((column.high - column.low) / DAY)
+    return column.daily / (1 - column.missing) * normal / run.manifest.data.fit

@@ -8,7 +8,7 @@ from nice_anomaly.data.tables.database import Query, query_of
 from nice_anomaly.data.tables.deciding import learn_column, learn_columns
 from nice_anomaly.data.tables.decode import decode, written
 from nice_anomaly.data.tables.dialect import ANY, Dialect, DialectWords, Written
-from nice_anomaly.data.tables.opening import Table, is_table_file, open_tables
+from nice_anomaly.data.tables.opening import Table, is_table_file, open_tables, unheard
 from nice_anomaly.data.tables.packed import STDIN
 
 __all__ = [
@@ -33,5 +33,6 @@ __all__ = [
     "learn_columns",
     "open_tables",
     "query_of",
+    "unheard",
     "written",
 ]

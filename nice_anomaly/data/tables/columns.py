@@ -37,9 +37,9 @@ class Column:
     seen. ``step`` is the distance of neighbouring levels if all numbers lie on a grid of few,
     else 0. ``gaps`` says that missing cells are normal here. ``categories`` are the known values,
     the most frequent first. Of a date ``form`` is how it is written and ``low`` and ``high`` are
-    seconds since 1970, on so many different ``days``. ``unit`` stands at every number; ``missing``
-    is the share of empty cells. A column that is ``left out`` gives its ``reason``; of another it
-    is a remark.
+    seconds since 1970; ``daily`` is the mean number of cells on a day that had any. ``unit`` stands
+    at every number; ``missing`` is the share of empty cells. A column that is ``left out`` gives
+    its ``reason``; of another it is a remark.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Column:
     categories: tuple[str, ...] = ()
     unit: str = ""
     form: str = ""
-    days: int = 0
+    daily: float = 0.0
     missing: float = 0.0
 
     @property

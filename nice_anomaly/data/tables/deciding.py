@@ -99,9 +99,15 @@ def _date(name: str, filled: Cells, form: str, share: float) -> Column:
         high=float(seconds.max()),
         gaps=share > 0,
         form=form,
-        days=len(np.unique(known.astype("datetime64[D]"))),
+        daily=_daily(known),
         missing=share,
     )
+
+
+def _daily(known: NDArray[np.datetime64]) -> float:
+    """How many moments there are on a day that has any; the first and last day may be parts."""
+    _, counts = np.unique(known.astype("datetime64[D]"), return_counts=True)
+    return float((counts[1:-1] if len(counts) > 2 else counts).mean())
 
 
 def _unit(filled: Cells) -> tuple[str, str]:

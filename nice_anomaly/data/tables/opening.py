@@ -5,7 +5,9 @@ the number of rows in a file. CSV needs nothing but Python; Parquet, Arrow and f
 extra 'table', workbooks the extra 'excel'.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from nice_anomaly.data.arrays import Arrays
@@ -19,6 +21,7 @@ from nice_anomaly.data.tables.signs import settled
 from nice_anomaly.data.tables.text import text_chunks
 from nice_anomaly.data.tables.workbook import workbook_chunks
 
+READERS = logging.getLogger("nice_anomaly.data.tables")
 Table = Path | Arrays | Frame | Query
 
 
@@ -46,6 +49,17 @@ def open_tables(parts: Sequence[Table], rows: int, dialect: Dialect = ANY) -> It
             yield from array_chunks(part, rows)
         else:
             yield from settled(_chunks(part, rows, dialect), dialect)
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Without what readers have to say of a table: it was said before, or will be."""
+    level = READERS.level
+    READERS.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        READERS.setLevel(level)
 
 
 def _chunks(part: Path | Frame | Query, rows: int, dialect: Dialect) -> Iterator[Chunk]:
