@@ -122,8 +122,6 @@ class Run(Judging, Drawing):
             DataError: too few normals for the rule, and what ``normals`` refuses.
         """
         settings = self.manifest.settings.calibrate
-        budget = budget_of(self, alarms, per, alpha, table.get("time_column"))
-        alpha = alpha if budget is None else budget.rate
         numbers = {
             "k": k,
             "alpha": alpha,
@@ -131,6 +129,9 @@ class Run(Judging, Drawing):
             "threshold": threshold,
             "ceiling": ceiling,
         }
+        budget = budget_of(self, alarms, per, table.get("time_column"), rule, numbers)
+        if budget is not None:
+            numbers["alpha"] = budget.rate
         how = choose(rule, numbers, settings)
         sides = tail_of(how, tail, settings.tail)
         run.file_of(name)
