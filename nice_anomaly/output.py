@@ -6,12 +6,10 @@ all rows or none.
 
 import csv
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from decimal import Decimal
 from importlib.util import find_spec
 from math import isfinite
 from pathlib import Path
@@ -22,12 +20,11 @@ from numpy.typing import NDArray
 
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.files import refuse_absent_folder, replacing
+from nice_anomaly.sheets import Sheet
 
 SUFFIXES = (".csv", ".jsonl", ".parquet", ".xlsx")
 NEEDED = {".parquet": ("pyarrow", "table"), ".xlsx": ("openpyxl", "excel")}  # and its extra
 FORMATS = {"score": "0.00", "margin": "0.00", "p_value": "0.0000"}  # as a sheet shows them
-MOST_LINES, LONGEST = 1_048_576, 32_767  # lines of a sheet, signs of a cell
-UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 WORDS = {None: "", True: "true", False: "false"}
 OURS = dict.fromkeys(("id", "group", "note"), "string") | {"row": "int64", "flagged": "bool_"}
 OURS |= dict.fromkeys(("score", "margin", "p_value"), "float64")  # what Arrow calls them
@@ -235,66 +232,18 @@ class _Parquet:
 
 class _Workbook:
     def __init__(self, path: Path) -> None:
-        from openpyxl import Workbook
-
-        self._path, self._book = path, Workbook(write_only=True)
-        self._sheet = self._book.create_sheet("found")
-        self._sheet.freeze_panes = "B2"  # the names stay, of columns and of rows
-        self._sheet.column_dimensions["A"].width = 20
-        self._formats: list[str | None] = []
-        self._lines = 0
+        self._path, self._sheet, self._begun = path, Sheet("found"), False
 
     def add(self, columns: Columns) -> None:
-        """Append rows; texts stay texts, and what a sheet does not know is one."""
-        if not self._lines:
-            self._append(list(columns))
-            self._formats = [FORMATS.get(name) for name in columns]
+        """Append rows, below their names."""
+        if not self._begun:
+            self._sheet.head(list(columns), [FORMATS.get(name) for name in columns])
+            self._begun = True
         for row in zip(*map(_values, columns.values()), strict=True):
-            self._append(row)
-
-    def _append(self, row: Sequence[Any]) -> None:
-        if self._lines == MOST_LINES:
-            raise ConfigError(
-                f"a sheet holds at most {MOST_LINES - 1:,} rows: choose .csv or .parquet, or "
-                f"`flagged_only=True`."
-            )
-        self._lines += 1
-        formats = self._formats or [None] * len(row)
-        self._sheet.append(list(map(self._cell, row, formats)))
-
-    def _cell(self, value: Any, shown: str | None) -> Any:
-        from openpyxl.cell import WriteOnlyCell
-
-        if value is None or isinstance(value, bool | int | time | Decimal):
-            return value
-        if isinstance(value, float) and isfinite(value):
-            return value if shown is None else self._formatted(value, shown)
-        if isinstance(value, date) and value.year >= 1900 and not getattr(value, "tzinfo", None):
-            return value
-        text = UNPRINTABLE.sub("", str(value))
-        if len(text) > LONGEST:
-            raise ConfigError(
-                f"a cell of a sheet holds at most {LONGEST:,} signs, and there is one of "
-                f"{len(text):,}: choose .csv or .parquet."
-            )
-        cell = WriteOnlyCell(self._sheet, text)
-        cell.data_type = "s"  # a name that begins with = is no formula
-        return cell
-
-    def _formatted(self, value: float, shown: str) -> Any:
-        from openpyxl.cell import WriteOnlyCell
-
-        cell = WriteOnlyCell(self._sheet, value)
-        cell.number_format = shown
-        return cell
+            self._sheet.append(row)
 
     def close(self) -> None:
-        from openpyxl.utils import get_column_letter
-
-        if self._lines:
-            last = get_column_letter(len(self._formats))
-            self._sheet.auto_filter.ref = f"A1:{last}{self._lines}"
-        self._book.save(self._path)
+        self._sheet.save(self._path)
 
 
 def _values(column: Any) -> list[Any]:
@@ -302,7 +251,10 @@ def _values(column: Any) -> list[Any]:
     if isinstance(column, list):
         return column
     if hasattr(column, "to_pylist"):
-        return list(column.to_pylist())
+        try:
+            return list(column.to_pylist())
+        except (OverflowError, ValueError):  # moments that Python's are too coarse or few for
+            return list(column.cast("string").to_pylist())
     if column.dtype.kind == "M":
         return [None if np.isnat(moment) else moment.item() for moment in column]
     if column.dtype.kind != "f":

@@ -14,6 +14,8 @@ from typing import Any
 
 import openpyxl
 import polars
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from nice_anomaly.data import Dialect, recognise
@@ -249,6 +251,82 @@ CSV = {
     "what Excel says of separators": Odd(
         "sep=;\n" + lines("a;b", "1;2"), columns={"b": (2.0, 2.0)}
     ),
+    # what looks like a number
+    "a month of a year": Odd(
+        lines("a;b", "01.2025;1,5", "12.2025;1,234"), columns={"b": (1.5, 1.234)},
+        reads={"a": "category of 2: 01.2025, 12.2025; codes with leading zeros"},
+    ),
+    "a code with a letter": Odd(
+        lines("a,b", "12-A,1", "13-A,2"), reads={"a": "category of 2: 12-A, 13-A"}
+    ),
+    "hexadecimal": Odd(lines("a,b", "0x1F,1", "0x2F,2"), reads={"a": "category of 2: 0x1F, 0x2F"}),
+    "open numbers among words, in a file with commas": Odd(
+        lines("a;b", "1.234;0,5", "broken;1,5", "2.345;2,5"),
+        columns={"b": (0.5, 1.5)},
+        reads={"a": "category of 3: 1234, 2345, broken; 28 of 42 cells are numbers, but not "
+               "'broken' (14 times): leave such cells empty to have numbers"},
+    ),
+    "more digits than a float has": Odd(
+        lines("a;b", "0,12345678901234567;1", "0,5;2"), columns={"a": (0.12345678901234567, 0.5)}
+    ),
+    "brackets around a minus behind": Odd(
+        lines("a,b", "(12-),x", "3.25,y"), reads={"a": "category of 2: (12-), 3.25; 20 of 40 cells "
+               "are numbers, but not '(12-)' (20 times): leave such cells empty to have numbers"},
+    ),
+    "a point parted by tabs": Odd(
+        lines("a\tb", "1.234\tx", "2.345\ty"), refused="may be 1.234 or 1234"
+    ),
+    # more dates
+    "months in capitals": Odd(
+        lines("a,b", "03-OCT-2025,1", "14-AUG-2025,2"),
+        columns={"a": (datetime(2025, 10, 3), datetime(2025, 8, 14))},
+    ),
+    "months in capitals, short years": Odd(
+        lines("a,b", "03-OCT-25,1", "14-AUG-25,2"),
+        columns={"a": (datetime(2025, 10, 3), datetime(2025, 8, 14))},
+    ),
+    "short years in front": Odd(
+        lines("a,b", "25/03/01,1", "25/03/02,2"),
+        columns={"a": (datetime(2025, 3, 1), datetime(2025, 3, 2))},
+    ),
+    "short years in front, though days were stated": Odd(
+        lines("a,b", "25/03/01,1", "25/03/02,2"), dialect=Dialect(dates="dmy"),
+        columns={"a": (datetime(2001, 3, 25), datetime(2002, 3, 25))},
+    ),
+    "the end of a day": Odd(
+        lines("a,b", "2025-02-28 24:00,1", "2025-03-01 00:24:00,2"),
+        columns={"a": (datetime(2025, 3, 1), datetime(2025, 3, 1, 0, 24))},
+    ),
+    # more shapes
+    "one column of decimal commas": Odd(lines("a", "1,5", "2,5"), columns={"a": (1.5, 2.5)}),
+    "one column of decimal points": Odd(lines("a", "1.5", "2.5"), columns={"a": (1.5, 2.5)}),
+    "comments above, with commas": Odd(
+        "# by me, today\n# and, you\n" + lines("a,b", "1,2", "3,4"), columns={"b": (2.0, 4.0)},
+        said="2 lines above the column names left out",
+    ),
+    "names in a comment": Odd(lines("# a,b", "1.5,2", "3.5,4"), columns={"# a": (1.5, 3.5)}),
+    "a name with a # over words": Odd(
+        lines("#a,b", "x,y", "z,w"), reads={"#a": "category of 2: x, z"}
+    ),
+    "a separator that is another": Odd(
+        lines("a;b", "10,5;2", "11,5;3"), dialect=Dialect(separator=","),
+        refused=r"its first line, 'a;b', is one cell.*Say it with `separator=';'`",
+    ),
+    "a first line of 80,000 signs": Odd(
+        lines(",".join(f"c{i}" for i in range(12_000)), ",".join(["1", "2"] * 6_000)),
+        columns={"c11999": (2.0, 2.0)},
+    ),
+    "lines as they were on old computers": Odd(
+        lines("a,b", "1.5,2", "3.5,4", times=5_000).replace("\n", "\r"), columns={"a": (1.5, 3.5)}
+    ),
+    "an old code page is a guess": Odd(
+        lines("Größe;b", "1;2", "3;4"), encoding="cp1252",
+        said="is not UTF-8: read as Windows-1252, as in 'Größe'",
+    ),
+    "an old code page that comes late": Odd(
+        lines("a;b", "1;x", times=30_000) + "2;é\n", encoding="cp1252",
+        refused=r"not text in utf-8 \(byte 0xe9 after line [0-9]+\): save it as UTF-8",
+    ),
 }  # fmt: skip
 
 
@@ -328,6 +406,18 @@ FILES = {
         _book(("May", [["a", "b"], *([f"{i},5", i] for i in range(40))])), "t.xlsx",
         {"a": (0.5, 1.5)},
     ),
+    "three decimals beside words in a workbook": Odd(
+        _book(("May", [["a", "b"], *([i / 1000 + 1 if i else "n.a.", "0,5"] for i in range(40))])),
+        "t.xlsx", {"b": (0.5, 0.5)}, reads={"a": "number, 1.001 to 1.039, may be missing"},
+    ),
+    "texts in a workbook that may be either": Odd(
+        _book(("May", [["a", "b"], *([f"1.{i}", i] for i in range(100, 140))])), "t.xlsx",
+        refused="'1.100' in the column 'a' may be 1.1 or 1100",
+    ),
+    "formulas that nobody worked out": Odd(
+        _book(("May", [["a", "sum"], *([i, f"=A{i}+1"] for i in range(40))])), "t.xlsx",
+        said="the formulas in 'sum' have no values: open it in a spreadsheet and save it",
+    ),
     "a password": Odd(
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512),
         "t.xlsx", refused="protected by a password",
@@ -346,7 +436,7 @@ def written(folder: Path, odd: Odd) -> Path:
 
 
 def read(path: Path, dialect: Dialect) -> Chunk:
-    (chunk,) = open_tables(recognise(path).parts, 10_000, dialect)
+    (chunk,) = open_tables(recognise(path).parts, 50_000, dialect)
     return chunk
 
 
@@ -378,8 +468,73 @@ def test_an_oddity_is_read_right_or_refused_by_name(
         assert chunk.faults == {chunk.rows - 1: odd.fault}
 
 
-def test_there_are_forty_and_more() -> None:
-    assert len(ODDITIES) >= 40
+def test_there_are_eighty_and_more() -> None:
+    assert len(ODDITIES) >= 80
+
+
+LATE = {  # rows that come first, four at a time, and the ones that come later; a number, or no way
+    "thousands, then a comma": ("1.234\t7", "0,5\t7", "may be 1.234 or 1234"),
+    "a comma that may be either, then one that is": ("1,234\t7", "0,5\t7", "may be 1234 or"),
+    "a point between commas, then a comma": ("1.234,7", '"0,5",7', "says both"),
+    "a comma after ';', then a point": ("1,234;7", "0.5;7", "says both"),
+    "another column has the other sign": ("1.234,7", '8,"0,5"', "says both"),
+    "whole numbers, then a comma": ("12;7", "0,5;7", 12.0),
+    "commas, then one that may be either": ("0,5;7", "1,234;7", 0.5),
+}
+
+
+@pytest.mark.parametrize("case", LATE)
+def test_what_comes_late_is_not_passed_over(tmp_path: Path, case: str) -> None:
+    """Rows are read a few at a time: what was read before was read right, or it is refused."""
+    early, late, found = LATE[case]
+    sign = next(sign for sign in "\t;," if sign in early)
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join([sign.join("ab"), *[early] * 8, *[late] * 8]))
+    if isinstance(found, str):
+        with pytest.raises(DataError, match=found):
+            list(open_tables([path], 4))
+    else:
+        first, *_ = open_tables([path], 4)
+        assert numbers(first.columns["a"])[0].tolist() == [found] * 4
+
+
+def test_the_usual_sign_gives_way_to_what_parts_the_cells(tmp_path: Path) -> None:
+    """A run of German files reads 1.234 as 1234, but not between commas."""
+    for sign, found in ((";", 1234.0), ("\t", 1234.0), (",", None)):
+        path = tmp_path / "t.csv"
+        path.write_text(f"a{sign}b\n" + f"1.234{sign}7\n" * 3)
+        if found is None:
+            with pytest.raises(DataError, match=r"may be 1\.234 or 1234"):
+                read(path, Dialect(usual=","))
+        else:
+            assert numbers(read(path, Dialect(usual=",")).columns["a"])[0].tolist() == [found] * 3
+
+
+def test_a_first_row_that_is_broken_is_no_line_of_units(tmp_path: Path) -> None:
+    for first, rows in (("P1,broken", 5), (",mm", 4), (",[anything]", 4)):
+        path = tmp_path / "t.csv"
+        path.write_text(f"part,a\n{first}\n" + "P2,1.5\nP3,2.5\n" * 2)
+        assert read(path, Dialect()).rows == rows
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 100])
+def test_the_end_is_the_end_wherever_the_rows_are_parted(tmp_path: Path, rows: int) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a;b\nx;1\n;\n\ny;2\nSum;3\n\n;\n")
+    chunks = list(open_tables([path], rows))
+    faults = {chunk.start + row: why for chunk in chunks for row, why in chunk.faults.items()}
+    assert sum(chunk.rows for chunk in chunks) == 4
+    total = {} if rows < 3 else {3: "looks like a line of totals ('Sum')"}  # one alone is a row
+    assert faults == {1: "is empty", **total}
+
+
+def test_moments_too_far_for_microseconds_are_left_out(tmp_path: Path) -> None:
+    far = pyarrow.array([10**14, 2 * 10**14], pyarrow.timestamp("s"))
+    table = pyarrow.table({"a": [1.0, 2.0], "when": far})
+    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
+    chunk = read(tmp_path / "t.parquet", Dialect())
+    assert list(chunk.columns) == ["a"]
+    assert "timestamp" in chunk.unusable["when"]
 
 
 BINARY: dict[str, tuple[str, Callable[[polars.DataFrame, Path], None]]] = {
@@ -450,6 +605,8 @@ def test_no_database_is_said(tmp_path: Path) -> None:
     [
         ({"decimal": ";"}, "`decimal` takes"),
         ({"separator": ";;"}, "`separator` takes"),
+        ({"separator": "a"}, "`separator` takes"),
+        ({"separator": "5"}, "`separator` takes"),
         ({"dates": "ymd"}, "`dates` takes"),
     ],
 )

@@ -8,6 +8,7 @@ from nice_anomaly.data.material import FEWEST, Material, Watch, Wishes, unwatche
 from nice_anomaly.data.reading import ImageReading, Reading
 from nice_anomaly.data.sources import InMemory, Own
 from nice_anomaly.data.tables import STDIN, unheard
+from nice_anomaly.data.tables.workbook import SUFFIXES as BOOKS
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.settings import DataSettings
 
@@ -34,6 +35,9 @@ def learn(
             "training cannot read the standard input: calibrate reads the same data again to "
             "find the held-out part. Save the rows to a file."
         )
+    books = any(path.suffix.lower() in BOOKS for path in inputs.paths)
+    if wishes.dialect.sheet and not books:
+        raise ConfigError(f"`sheet` is for workbooks, and {inputs.name} is none: leave it away.")
     if inputs.kind == "table":
         return _read(inputs, wishes, None, settings, seed, watch)
     reading = ImageReading(form_for(inputs, wishes))

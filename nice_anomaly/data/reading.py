@@ -123,10 +123,10 @@ class TableReading:
         if self.time_column is None:
             return next(iter(dated.values())) if len(dated) == 1 else None
         if self.time_column not in dated:
-            known = f"; those that do: {', '.join(dated)}" if dated else ""
+            known = f"those that do: {', '.join(dated)}" if dated else "nor does another"
             raise ConfigError(
-                f"the column '{self.time_column}' holds no dates that the run understands{known}. "
-                f"Say how many samples a day there are with `per`."
+                f"the column '{self.time_column}' holds no dates that the run understands; "
+                f"{known}. Name another with `time_column`, or leave it away."
             )
         return dated[self.time_column]
 

@@ -49,10 +49,13 @@ class Verdicts:
             faults = {row: f"unreadable: {why}" for row, why in batch.faults.items()}
             said = {**batch.notes, **faults}
             content["note"] = [said.get(row) for row in range(len(batch.ids))]
-        ours = set(content)
         if kept:
+            taken = {*content, *batch.originals}
             for name, column in (batch.typed if typed else batch.originals).items():
-                content[f"input {name}" if name in ours else name] = column
+                free = f"input {name}" if name in content else name
+                while free != name and free in taken:
+                    free = f"input {free}"
+                content[free] = column
         return content
 
 

@@ -3,7 +3,8 @@
 from nice_anomaly.data import BuiltIn, TableReading
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.library.binding import Binding
-from nice_anomaly.thresholds import Budget, a_day
+from nice_anomaly.thresholds import Budget, Numbers, a_day
+from nice_anomaly.vocabulary import RuleName
 
 DAY = 86_400  # seconds
 
@@ -12,22 +13,29 @@ def budget_of(
     run: Binding,
     alarms: float | str | None,
     per: float | str | None,
-    alpha: float | None,
     time_column: str | None,
+    rule: RuleName | None,
+    numbers: Numbers,
 ) -> Budget | None:
     """So many alarms a day, of ``per`` samples a day or as many as the training data had.
 
     Raises:
-        ConfigError: no such amounts, a rate beside them, or nothing says how many samples a day
-            there are.
+        ConfigError: no such amounts, a ``rule`` or ``numbers`` of one beside them, or nothing says
+            how many samples a day there are.
         DataError: the training data, which say it, are gone.
     """
     if alarms is None:
-        if per is not None:
-            raise ConfigError("`per` says of how many samples `alarms` are: give both.")
+        given = "`time_column`" if per is None else "`per`"
+        if per is not None or time_column is not None:
+            raise ConfigError(f"{given} says of how many samples `alarms` are: give both.")
         return None
-    if alpha is not None:
+    if numbers["alpha"] is not None:
         raise ConfigError("`alarms` are a rate, and so is `alpha`: give one of them.")
+    for name in ("k", "threshold", "ceiling"):
+        if numbers[name] is not None:
+            raise ConfigError(f"`alarms` are a rate, and `{name}` is none: give one of them.")
+    if rule in ("sigma", "manual"):
+        raise ConfigError(f"`alarms` are a rate, and the rule {rule} takes none: leave it away.")
     wanted = a_day(alarms, "alarms")
     samples = _samples_a_day(run, time_column) if per is None else a_day(per, "per")
     return Budget(wanted, samples)

@@ -123,8 +123,6 @@ class Run(Judging, Drawing):
         """
         refuse_unknown(self.calibrate, TableWords, table)
         settings = self.manifest.settings.calibrate
-        budget = budget_of(self, alarms, per, alpha, table.get("time_column"))
-        alpha = alpha if budget is None else budget.rate
         numbers = {
             "k": k,
             "alpha": alpha,
@@ -132,6 +130,9 @@ class Run(Judging, Drawing):
             "threshold": threshold,
             "ceiling": ceiling,
         }
+        budget = budget_of(self, alarms, per, table.get("time_column"), rule, numbers)
+        if budget is not None:
+            numbers["alpha"] = budget.rate
         how = choose(rule, numbers, settings)
         sides = tail_of(how, tail, settings.tail)
         run.file_of(name)

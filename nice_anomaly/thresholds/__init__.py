@@ -3,7 +3,7 @@
 from nice_anomaly.thresholds.bounds import Bounds, sides_of
 from nice_anomaly.thresholds.budget import Budget, a_day
 from nice_anomaly.thresholds.calibration import ALL, Calibration, Group, calibrate
-from nice_anomaly.thresholds.choice import RuleNumbers, choose, tail_of
+from nice_anomaly.thresholds.choice import Numbers, RuleNumbers, choose, tail_of
 from nice_anomaly.thresholds.detection import Detection, detect
 from nice_anomaly.thresholds.discoveries import Discoveries, at_level
 from nice_anomaly.thresholds.rules import (
@@ -28,6 +28,7 @@ __all__ = [
     "Discoveries",
     "Group",
     "Manual",
+    "Numbers",
     "Quantile",
     "Rule",
     "RuleNumbers",

@@ -42,7 +42,8 @@ class Dialect:
                 f"`dates` takes dmy (day first) or mdy (month first), got '{self.dates}'."
             )
         object.__setattr__(self, "separator", SEPARATORS.get(self.separator, self.separator))
-        if len(self.separator) > 1 or self.separator in (*"\r\n\"'", *DECIMALS[:1]):
+        parts_nothing = self.separator.isalnum() or self.separator in (*"\r\n\"'", *DECIMALS[:1])
+        if self.separator and (len(self.separator) > 1 or parts_nothing):
             raise ConfigError(
                 f"`separator` takes one sign, like ';' or 'tab', got '{self.separator}'."
             )

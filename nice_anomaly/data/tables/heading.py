@@ -80,11 +80,25 @@ def headed(lines: Iterator[Line], where: object) -> Headed:
         raise DataError(f"{where} is empty: a table needs a line of column names and rows.")
     heading, rows = list(first[0]), first[1:]
     names, kept = _names(heading, rows, where)
+    if above and sum(name[0].isdigit() for name in names) > len(names) / 2:
+        _refuse_other_sign(above[0], names, where)
     if rows and _is_units(rows[0], rows[1:], kept):
         shown = ", ".join(str(cell) for cell in rows[0] if filled(cell))
         _say(where, f"the line below the column names is taken for units and left out: {shown}")
         rows = rows[1:]
     return Headed(names, kept, chain(rows, lines))
+
+
+def _refuse_other_sign(above: Line, names: Sequence[str], where: object) -> None:
+    """Raises DataError where a line above holds the names, parted by another sign."""
+    (cell, *others) = filter(filled, above)
+    for sign in ";\t|,":
+        if not others and str(cell).count(sign) + 1 >= len(names):
+            shown = "tab" if sign == "\t" else sign
+            raise DataError(
+                f"{where}: its first line, '{cell}', is one cell, and those below have "
+                f"{len(names)}: another sign parts them. Say it with `separator='{shown}'`."
+            )
 
 
 def filled(cell: Any) -> bool:

@@ -91,10 +91,10 @@ def form_of(cells: Cells, name: str, order: str = "") -> tuple[str | None, str]:
     for day_first, month_first in UNCLEAR.items():
         if day_first in found and month_first in found:
             form, unclear = _in_order(texts, day_first, month_first, order)
-            return form if form is None or order else _year_first(texts, form), unclear
-    if good:
-        return _year_first(texts, max(good, key=found.__getitem__)), ""
-    return None, ""
+            break
+    else:
+        form, unclear = max(good, key=found.__getitem__, default=None), ""
+    return form if form is None or order else _year_first(texts, form), unclear
 
 
 def written(moment: np.datetime64, form: str) -> str:

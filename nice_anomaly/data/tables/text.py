@@ -89,7 +89,8 @@ def _separator(head: str) -> str:
     end = max(map(head.rfind, "\r\n")) + 1
     cut = head[:end] if end and len(head) == PEEK else head
     first, *rest = [line for line in cut.splitlines() if line.strip()][:LOOKED_AT]
-    if "," not in first and rest and all(value(line, ",") is not None for line in rest):
+    inside = "," not in first and any("," in line for line in rest)
+    if inside and all(value(line, ",") is not None for line in rest):
         return ";"  # one column of numbers: their comma parts nothing
 
     def fit(separator: str) -> tuple[int, int]:

@@ -1,0 +1,87 @@
+"""Sheets: rows of Python's values as a workbook, texts as texts and nothing cut."""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date, time
+from decimal import Decimal
+from itertools import chain, repeat
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from nice_anomaly.errors import ConfigError
+
+MOST_LINES, LONGEST = 1_048_576, 32_767  # lines of a sheet, signs of a cell
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+class Sheet:
+    """The only sheet of a new workbook, written row by row."""
+
+    def __init__(self, title: str) -> None:
+        from openpyxl import Workbook
+
+        self._book = Workbook(write_only=True)
+        self._sheet, self._lines = self._book.create_sheet(title), 0
+        self._formats: Sequence[str | None] = ()
+
+    def head(self, names: Sequence[str], formats: Sequence[str | None]) -> None:
+        """Begin with the names of the columns, and how each shows its numbers.
+
+        Names of columns and rows stay in sight, and rows can be chosen by any column.
+        """
+        self._sheet.freeze_panes = "B2"
+        self._sheet.column_dimensions["A"].width = 20
+        self.append(names)
+        self._formats = formats
+
+    def append(self, row: Iterable[Any]) -> None:
+        """Add a row; what a sheet does not know is text.
+
+        Raises:
+            ConfigError: the sheet is full, or a text is longer than a cell.
+        """
+        if self._lines == MOST_LINES:
+            raise ConfigError(
+                f"a sheet holds at most {MOST_LINES - 1:,} rows: choose .csv or .parquet, or "
+                f"`flagged_only=True`."
+            )
+        self._lines += 1
+        self._sheet.append(list(map(self._cell, row, chain(self._formats, repeat(None)))))
+
+    def save(self, path: Path) -> None:
+        """Write the workbook."""
+        from openpyxl.utils import get_column_letter
+
+        if self._formats:
+            last = get_column_letter(len(self._formats))
+            self._sheet.auto_filter.ref = f"A1:{last}{self._lines}"
+        self._book.save(path)
+
+    def _cell(self, value: Any, shown: str | None) -> Any:
+        from openpyxl.cell import WriteOnlyCell
+
+        if value is None or _is_known(value):
+            if value is None or shown is None:
+                return value
+            cell = WriteOnlyCell(self._sheet, value)
+            cell.number_format = shown
+            return cell
+        text = UNPRINTABLE.sub("", str(value))
+        if len(text) > LONGEST:
+            raise ConfigError(
+                f"a cell of a sheet holds at most {LONGEST:,} signs, and there is one of "
+                f"{len(text):,}: choose .csv or .parquet."
+            )
+        cell = WriteOnlyCell(self._sheet, text)
+        cell.data_type = "s"  # a name that begins with = is no formula
+        return cell
+
+
+def _is_known(value: Any) -> bool:
+    """Whether a sheet has such a cell: of moments it knows none before 1900, and no zones."""
+    if isinstance(value, date):
+        return value.year >= 1900 and not getattr(value, "tzinfo", None)
+    return isinstance(value, bool | int | time | Decimal) or (
+        isinstance(value, float) and isfinite(value)
+    )
