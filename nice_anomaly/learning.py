@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nice_anomaly.data import (
-    ImageReading,
     Inputs,
     Material,
     TableReading,
@@ -47,10 +46,8 @@ from nice_anomaly.runtime import choose_device, choose_precision
 from nice_anomaly.scores.likelihood import log_likelihoods
 from nice_anomaly.settings import Settings
 from nice_anomaly.training import Checkpoint, Progress, train
-from nice_anomaly.words import count_of
 
 SAVE_EVERY_SECONDS = 60
-FEW_IMAGES = 200
 
 
 @dataclass(frozen=True)
@@ -272,9 +269,6 @@ def remarks(job: Job, known: Collection[str | None] = ()) -> Iterator[str]:
     material, reading = job.material, job.material.reading
     if material.shrinking is not None:
         yield f"note: images {material.shrinking}; a larger `size` keeps them"
-    if isinstance(reading, ImageReading) and len(material.dataset) < FEW_IMAGES:
-        few = count_of(len(material.dataset), "image")
-        yield f"note: {few} are few to learn from: 'nice-anomaly stress' tells what it misses"
     if not isinstance(reading, TableReading):
         return
     counts = truth_of(material.labels, reading.anomaly_values).counts

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from nice_anomaly.cli import render, runs
 from nice_anomaly.cli.columns import show_columns
-from nice_anomaly.data import Inputs, TableReading
+from nice_anomaly.data import ImageReading, Inputs, TableReading
 from nice_anomaly.learning import Job, Kept, Report, remarks, train_to_the_end
 from nice_anomaly.training import Checkpoint, Progress
 from nice_anomaly.words import count_of, counted
 
+FEW_IMAGES = 200
 BESIDE_A_BAR, IN_A_LOG = 10.0, 60.0  # seconds between two lines
 
 
@@ -103,6 +104,9 @@ def _read(job: Job) -> Iterator[str]:
     assert reading is not None
     shown = [c.name for c in reading.columns] if isinstance(reading, TableReading) else []
     yield f"{count_of(len(material.dataset), 'normal sample')}: {reading.described}{left}"
+    if isinstance(reading, ImageReading) and len(material.dataset) < FEW_IMAGES:
+        few = count_of(len(material.dataset), "image")
+        yield f"note: {few} are few to learn from: 'nice-anomaly stress' tells what it misses"
     yield from remarks(job, shown)  # the table says why a column is left out
 
 
