@@ -1,4 +1,4 @@
-"""So many alarms a day: a rate, kept with the threshold, and counted again where rows have dates."""
+"""So many alarms a day: a rate, kept with its threshold, counted again where rows have dates."""
 
 from collections.abc import Sequence
 from contextlib import chdir
