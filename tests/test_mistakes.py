@@ -112,6 +112,26 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
         ),
         "colour": ("train -i t.csv --colour pink", 2, "--colour takes auto, grey or rgb"),
         "two things": ("detect -i t.csv --dataset mnist", 2, "one of the two"),
+        "two things to learn": (
+            "train t.csv --dataset mnist", 2, "give your own data or --dataset NAME, one of the",
+        ),
+        "separator": ("train t.csv --separator abc", 2, "--separator takes one sign, like ';'"),
+        "letter between cells": ("train t.csv --separator a", 2, "--separator takes one sign"),
+        "decimal sign": ("train t.csv --decimal x", 2, "--decimal takes '.' or ',', got 'x'."),
+        "order of dates": ("train t.csv --dates ymd", 2, "--dates takes dmy (day first) or mdy"),
+        "dates of images": (
+            "train 'mixed/*.png' --dates dmy", 2,
+            "--separator, --decimal, --dates and --sheet are for tables; this input is images.",
+        ),
+        "sheet of a CSV": (
+            "train t.csv --sheet May", 2,
+            "--sheet is for workbooks, and t.csv is none: leave it away.",
+        ),
+        "order of no file": (
+            "detect t.csv --sort score", 2,
+            "--keep-columns, --flagged-only and --sort say what is in the file: name it with "
+            "--output.",
+        ),
     },
     "digits": {  # learned, not calibrated
         "no threshold": ("detect --dataset photos", 5, "no threshold yet"),
@@ -158,6 +178,47 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
     },
     "cameras": {  # a table with groups, not calibrated
         "hardly a rate": ("calibrate --alpha 1e-300", 2, "--alpha takes a rate"),
+        "no alarms": (
+            "calibrate --alarms 0/day --per 400", 2,
+            "0 alarms a day of 400 samples a day are no share of them: there have to be fewer "
+            "alarms than samples, and some.",
+        ),
+        "alarms of nothing": ("calibrate --alarms 5 --per 0", 2, "fewer alarms than samples"),
+        "alarms a fortnight": (
+            "calibrate --alarms 5/fortnight", 2,
+            "--alarms takes a number, or one with a time: 5/day, 2/week, 1/hour; got "
+            "'5/fortnight'.",
+        ),
+        "endless alarms": ("calibrate --alarms 1e999", 2, "--alarms takes a number"),
+        "samples alone": (
+            "calibrate --per 400", 2, "--per says of how many samples --alarms are: give both.",
+        ),
+        "dates alone": (
+            "calibrate --time-column a", 2,
+            "--time-column says of how many samples --alarms are: give both.",
+        ),
+        "alarms and a rate": (
+            "calibrate --alarms 5 --alpha 0.1", 2,
+            "--alarms are a rate, and so is --alpha: give one of them.",
+        ),
+        "alarms and no rate": (
+            "calibrate --alarms 5 --k 3", 2,
+            "--alarms are a rate, and --k is none: give one of them.",
+        ),
+        "alarms for sigma": (
+            "calibrate --alarms 5 --rule sigma", 2,
+            "--alarms are a rate, and the rule sigma takes none: leave it away.",
+        ),
+        "alarms without dates": (
+            "calibrate --alarms 5/day", 2,
+            "how many samples a day there are is not known: say it with --per, as in --per 400, or "
+            "name a column of dates with --time-column.",
+        ),
+        "dates that are none": (
+            "calibrate --alarms 5 --time-column a", 2,
+            "the column 'a' holds no dates that the run understands; nor does another. Name "
+            "another with --time-column, or leave it away.",
+        ),
         "one tail": (
             "calibrate --threshold 1 --ceiling 4 --tail low", 2,
             "--tail low ignores scores that are too high: leave --ceiling away.",
