@@ -40,6 +40,7 @@ from nice_anomaly.data.tables import (
     open_tables,
 )
 from nice_anomaly.data.tables.cells import Cells, words
+from nice_anomaly.data.tables.deciding import daily
 from nice_anomaly.errors import DataError
 from nice_anomaly.settings import DataSettings
 
@@ -188,7 +189,11 @@ def _learn(
         out = replace(found, kind="left out", reason=reason, gaps=False)
         learned[name] = out if found.kind == "date" else Column(name, "left out", reason)
     left_out = (Column(name, "left out", reason) for name, reason in unusable.items())
-    return (*learned.values(), *left_out)
+    paced = (  # how many rows a day there are is no matter of what is learned from
+        replace(column, daily=daily(table[column.name], column.form)) if column.dated else column
+        for column in learned.values()
+    )
+    return (*paced, *left_out)
 
 
 def _beyond_reason(values: NDArray[Any], reading: TableReading) -> dict[int, str]:

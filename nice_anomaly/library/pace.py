@@ -63,4 +63,4 @@ def _samples_a_day(run: Binding, time_column: str | None) -> float:
     normal = material.total - material.anomalies
     if not column.daily:  # an older run, which counted no days
         return normal / ((column.high - column.low) / DAY)
-    return column.daily / (1 - column.missing) * normal / run.manifest.data.fit
+    return column.daily / (1 - column.missing) * normal / run.manifest.data.n

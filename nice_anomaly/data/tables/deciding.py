@@ -63,6 +63,14 @@ def learn_column(name: str, cells: Cells, dates: str = "") -> Column:
     return _category(name, words(filled), share, remark)
 
 
+def daily(cells: Cells, form: str) -> float:
+    """How many moments there are on a day that has any; the first and last day may be parts."""
+    found, _ = moments(cells, form)
+    days = found[~np.isnat(found)].astype("datetime64[D]")
+    _, counts = np.unique(days, return_counts=True)
+    return float((counts[1:-1] if len(counts) > 2 else counts).mean())
+
+
 def _number(name: str, values: NDArray[np.float64], share: float, unit: str = "") -> Column:
     return Column(
         name,
@@ -90,8 +98,7 @@ def _level_width(values: NDArray[np.float64]) -> float:
 
 def _date(name: str, filled: Cells, form: str, share: float) -> Column:
     found, _ = moments(filled, form)
-    known = found[~np.isnat(found)]
-    seconds = known.astype(np.int64) / SECOND
+    seconds = found[~np.isnat(found)].astype(np.int64) / SECOND
     return Column(
         name,
         "date",
@@ -99,15 +106,8 @@ def _date(name: str, filled: Cells, form: str, share: float) -> Column:
         high=float(seconds.max()),
         gaps=share > 0,
         form=form,
-        daily=_daily(known),
         missing=share,
     )
-
-
-def _daily(known: NDArray[np.datetime64]) -> float:
-    """How many moments there are on a day that has any; the first and last day may be parts."""
-    _, counts = np.unique(known.astype("datetime64[D]"), return_counts=True)
-    return float((counts[1:-1] if len(counts) > 2 else counts).mean())
 
 
 def _unit(filled: Cells) -> tuple[str, str]:
