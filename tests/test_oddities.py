@@ -253,7 +253,7 @@ CSV = {
     ),
     # what looks like a number
     "a month of a year": Odd(
-        lines("a;b", "01.2025;1,5", "12.2025;1,234"), columns={"b": (1.5, 1.234)},
+        lines("a;b;c", "01.2025;1,234;1,5", "12.2025;2,345;0,5"), columns={"b": (1.234, 2.345)},
         reads={"a": "category of 2: 01.2025, 12.2025; codes with leading zeros"},
     ),
     "a code with a letter": Odd(
@@ -351,6 +351,7 @@ def _book(*sheets: tuple[str, list[list[Any]]], hidden: str = "") -> bytes:
     return stream.getvalue()
 
 
+FORTY = range(10, 410, 10)
 TABLE: list[list[Any]] = [["when", "a", "b"]] + [
     [datetime(2025, 3, 1 + i % 20, 6), i / 4, "x" if i % 2 else "y"] for i in range(ROWS)
 ]
@@ -407,8 +408,10 @@ FILES = {
         {"a": (0.5, 1.5)},
     ),
     "three decimals beside words in a workbook": Odd(
-        _book(("May", [["a", "b"], *([i / 1000 + 1 if i else "n.a.", "0,5"] for i in range(40))])),
-        "t.xlsx", {"b": (0.5, 0.5)}, reads={"a": "number, 1.001 to 1.039, may be missing"},
+        _book(
+            ("May", [["a", "b"], ["n.a.", "0,5"]] + [[(1001 + i) / 1000, "0,5"] for i in FORTY])
+        ),
+        "t.xlsx", {"b": (0.5, 0.5)}, reads={"a": "number, 1.011 to 1.401, may be missing"},
     ),
     "texts in a workbook that may be either": Odd(
         _book(("May", [["a", "b"], *([f"1.{i}", i] for i in range(100, 140))])), "t.xlsx",
