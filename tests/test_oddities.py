@@ -481,6 +481,7 @@ LATE = {  # rows that come first, four at a time, and the ones that come later; 
     "a point between commas, then a comma": ("1.234,7", '"0,5",7', "says both"),
     "a comma after ';', then a point": ("1,234;7", "0.5;7", "says both"),
     "another column has the other sign": ("1.234,7", '8,"0,5"', "says both"),
+    "as another column shows, then a point": ("1,234;7,5", "0.5;7,5", "says both"),
     "whole numbers, then a comma": ("12;7", "0,5;7", 12.0),
     "commas, then one that may be either": ("0,5;7", "1,234;7", 0.5),
 }

@@ -31,6 +31,7 @@ def _simple(decimal: str, group: str) -> re.Pattern[str]:
 
 _PATTERNS = {".": _pattern(r"\.", ","), ",": _pattern(",", r"\.")}
 _SIMPLE = {".": _simple(r"\.", ","), ",": _simple(",", r"\.")}
+_OPEN = re.compile(rf"(?<![^{APART}])[-+]?[1-9][0-9]{{0,2}}[.,][0-9]{{3}}(?={APART})")
 _YEAR = r"\.(?:19|20)[0-9]{2}"
 _NAMES = re.compile(  # of a machine in a network, of a month in a year
     rf"[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}}|(?:0[1-9]|1[0-2]){_YEAR}"
@@ -120,6 +121,16 @@ def open_to_both(text: str) -> bool:
     """
     point, comma = both(text)
     return point is not None and comma is not None and point != comma
+
+
+def first_open(joined: str) -> str | None:
+    """The first of many simple texts that is open to both, if one is; see ``all_spelled``.
+
+    >>> first_open(APART.join(["12", "1,5", "1,234", ""]))
+    '1,234'
+    """
+    found = _OPEN.search(joined)
+    return None if found is None else found[0]
 
 
 @lru_cache(maxsize=1 << 16)

@@ -20,6 +20,7 @@ from nice_anomaly.data.tables.numerals import (
     APART,
     all_spelled,
     both,
+    first_open,
     open_to_both,
     spelled,
     undressed,
@@ -66,6 +67,17 @@ class _Texts:
         """Those of one column of a piece."""
         joined = APART.join([cell or "" for cell in cells.tolist()]) + APART
         return cls(name, cells, joined, "".join(sign for sign in NAMES if sign in joined))
+
+    def spelled(self, sign: str) -> Cells | None:
+        """Numbers in plain form, where all are simple ones with this sign."""
+        if not sign or not self.signs or self.signs == "." == sign:  # these are as they are
+            return None
+        simple = all_spelled(self.joined, sign)
+        if simple is not None:
+            return _replaced(self.cells, slice(None), [cell or None for cell in simple])
+        places = np.flatnonzero(~missing(self.cells))
+        simple = all_spelled(APART.join(self.cells[places].tolist()) + APART, sign)
+        return None if simple is None else _replaced(self.cells, places, simple)
 
 
 @dataclass
@@ -171,10 +183,16 @@ def settled(chunks: Iterator[Chunk], dialect: Dialect) -> Iterator[Chunk]:
             for name, cells in chunk.columns.items()
             if cells.dtype.kind == "O" and not chunk.signs == "." == evidence.known(name)
         ]
+        plain, others = {}, []
         for texts in columns:
-            evidence.look(texts)
+            simple = texts.spelled(evidence.known(texts.name))
+            if simple is None:
+                others.append(texts)
+                evidence.look(texts)
+            else:
+                plain[texts.name] = simple
         evidence.check(chunk)
-        plain = {texts.name: _plain(texts, chunk, evidence) for texts in columns if texts.signs}
+        plain |= {texts.name: _plain(texts, chunk, evidence) for texts in others}
         _tell(chunk, evidence)
         written = replace(chunk.written, decimal=evidence.decimal)
         yield replace(chunk, columns=chunk.columns | plain, given=chunk.originals, written=written)
@@ -183,12 +201,15 @@ def settled(chunks: Iterator[Chunk], dialect: Dialect) -> Iterator[Chunk]:
 def _plain(texts: _Texts, chunk: Chunk, evidence: _Evidence) -> Cells:
     """A column of numbers with them in plain form; of any other, what would be misread."""
     cells, name = texts.cells, texts.name
-    if texts.signs == "." == evidence.known(name):
+    if not texts.signs or texts.signs == "." == evidence.known(name):
         return cells
     shown = evidence.shown(name)
-    simple = all_spelled(texts.joined, shown) if shown else None
+    simple = texts.spelled(shown)
     if simple is not None:
-        return _replaced(cells, slice(None), [cell or None for cell in simple])
+        undecided = first_open(texts.joined)
+        if undecided is not None:
+            evidence.sign(name, chunk, undecided)
+        return simple
     places = np.flatnonzero(~missing(cells))
     filled = cells[places].tolist()
     if not _of_numbers(filled):
