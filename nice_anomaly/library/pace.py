@@ -54,10 +54,10 @@ def _samples_a_day(run: Binding, time_column: str | None) -> float:
             if isinstance(reading, TableReading)
             else []
         )
-        several = f" of {', '.join(dated)}" if dated else ""
+        which = f" ({', '.join(dated)})" if dated[1:] else ""
         raise ConfigError(
             f"how many samples a day there are is not known: say it with `per`, as in `per=400`, "
-            f"or name a column of dates{several} with `time_column`."
+            f"or name a column of dates{which} with `time_column`."
         )
     material = run.own_data().material
     normal = material.total - material.anomalies
