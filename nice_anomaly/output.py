@@ -38,7 +38,8 @@ class Arrangement:
     which order.
 
     ``flagged_only`` leaves out what passed, not what could not be read. ``by_score`` keeps all rows
-    in memory, to write the least probable first.
+    in memory, to write the least probable first. ``names`` are the columns, or else those of the
+    first rows.
     """
 
     separator: str = ","
@@ -46,6 +47,7 @@ class Arrangement:
     marked: bool = False
     flagged_only: bool = False
     by_score: bool = False
+    names: tuple[str, ...] = ()
 
 
 class Rows(Protocol):
@@ -63,14 +65,14 @@ class Arranged:
 
     def __init__(self, rows: Rows, how: Arrangement) -> None:
         self._rows, self._how, self.count = rows, how, 0
-        self._names: list[str] = []
+        self._names = list(how.names)
         self._kept: list[Columns] = []
 
     def add(self, columns: Columns) -> None:
         """Take in rows; with an order they are written at the end.
 
         Raises:
-            ConfigError: there is a column that the first rows did not have.
+            ConfigError: there is a column that is none of the file's.
         """
         columns = self._aligned(columns)
         if self._how.flagged_only:
@@ -83,7 +85,7 @@ class Arranged:
             self._rows.add(columns)
 
     def _aligned(self, columns: Columns) -> Columns:
-        """In the order of the first rows: another file may have another one, or lack a column."""
+        """In the order of the file's columns: other rows may have another one, or lack some."""
         self._names = self._names or list(columns)
         new = [name for name in columns if name not in self._names]
         if new:

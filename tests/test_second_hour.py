@@ -62,13 +62,14 @@ def test_days_without_rows_do_not_count(command: Command, learned: Path) -> None
 
 
 @pytest.mark.parametrize("accept", [False, True])
+@pytest.mark.parametrize("broken_name", ["0.csv", "b.csv", "z.csv"])
 def test_a_broken_file_does_not_stop_the_others(
-    command: Command, learned: Path, accept: bool
+    command: Command, learned: Path, accept: bool, broken_name: str
 ) -> None:
     (learned / "in").mkdir()
     for name in ("a", "c"):
         write_csv(learned / "in" / f"{name}.csv", NAMES, rows(10, start=400))
-    (learned / "in" / "b.csv").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0")
+    (learned / "in" / broken_name).write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0")
     skip = ("--skip-unreadable",) if accept else ()
     done = command("detect", "in/", "-o", "out.csv", "--keep-columns", *skip)
     assert done.code == (0 if accept else 3)
@@ -76,13 +77,15 @@ def test_a_broken_file_does_not_stop_the_others(
         found = list(csv.DictReader(stream))
     assert len(found) == 21
     (broken,) = (row for row in found if not row["score"])
-    assert broken["id"] == "in/b.csv"
+    assert broken["id"] == f"in/{broken_name}"
     assert "binary data" in broken["note"]
     assert all(row["when"] for row in found if row["score"])
     again = command("train", "in/", "log.csv", *QUICK, *skip, "--run", "runs/all")
     assert again.code == (0 if accept else 3)
     if accept:
-        assert "left out: in/b.csv holds binary data" in again.err
+        said = f"left out: in/{broken_name} holds binary data"
+        assert said in again.err
+        assert said not in command("calibrate", "--run", "runs/all").err  # it was said
 
 
 def test_a_workbook_has_numbers_and_dates(command: Command, learned: Path) -> None:
@@ -137,13 +140,15 @@ def test_odd_values_that_pass_are_counted(command: Command, learned: Path) -> No
         ("calibrate", {"alpha": 0.1, "confidnce": 0.9}, "confidence"),
         ("detect", {"skip_unredable": True}, "skip_unreadable"),
         ("detect", {"decimals": ","}, "decimal"),
+        ("opponents", {"labels_column": "a"}, "label_column"),
+        ("normals", {"scor": "auto"}, "score"),
     ],
 )
 def test_a_mistyped_argument_is_no_argument(
     learned: Path, verb: str, typed: dict[str, object], meant: str
 ) -> None:
     run = na.load_run("runs/log")
-    inputs = (learned / "log.csv",) if verb == "detect" else ()
+    inputs = (learned / "log.csv",) if verb in ("detect", "opponents") else ()
     with pytest.raises(TypeError, match=f"{verb}.. has no argument .* Did you mean '{meant}'"):
         getattr(run, verb)(*inputs, **typed)
     with pytest.raises(TypeError, match=r"learn\(\) has no argument 'sead'. Did you mean 'seed'"):
@@ -159,3 +164,13 @@ def test_a_full_disk_is_a_sentence(learned: Path) -> None:
         )  # fmt: skip
     assert done.returncode == 4
     assert done.stderr == "error: the output cannot be written: No space left on device.\n"
+
+
+@pytest.mark.usefixtures("learned")
+def test_with_a_bound_on_discoveries_only_what_is_written_stays_in_memory() -> None:
+    run = na.load_run("runs/log")
+    for kept in (False, True):
+        stream = run.stream("log.csv", fdr=0.2, say=lambda _: None, keep_columns=kept)
+        for part in stream.verdicts:
+            assert not part.batch.values.size
+            assert bool(part.batch.originals) == bool(part.batch.cells) == kept

@@ -74,12 +74,11 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # half-written files go
     try:
         app()
-    except BrokenPipeError:  # whoever read the output has gone
-        sys.stdout = None
-        sys.exit(ArtifactError.exit_code)
     except OSError as error:
-        sys.stdout = None
-        sys.stderr.write(f"error: the output cannot be written: {error.strerror}.\n")
+        sys.stdout = None  # there is no use in trying again at the end
+        if not isinstance(error, BrokenPipeError):  # else whoever read the output has gone
+            what = error.filename or "the output cannot be written"
+            sys.stderr.write(f"error: {what}: {error.strerror}.\n")
         sys.exit(ArtifactError.exit_code)
     except NiceAnomalyError as error:
         from nice_anomaly.cli.render import show_error

@@ -1,7 +1,9 @@
 """``nice-anomaly detect``: flag what is improbable."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import chain
+from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,9 +14,12 @@ from nice_anomaly.cli.options import OUTPUT, THRESHOLD, option
 from nice_anomaly.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from nice_anomaly.data import Inputs
+    from nice_anomaly.evaluation.summary import Summary
     from nice_anomaly.evaluation.verdicts import Verdicts
-    from nice_anomaly.output import Arrangement
+    from nice_anomaly.output import Arrangement, Columns
 
 Order = Literal["score"]
 ANOMALIES_FOUND = 10
@@ -102,11 +107,11 @@ def detect(
     _check(source, output, arranged=keep_columns or flagged_only or sort is not None)
     if by and fdr is None:
         raise ConfigError("--by chooses the method for --fdr: give --fdr too.")
-    from nice_anomaly import output as rows
     from nice_anomaly.cli import calibrations, detections, render, runs
     from nice_anomaly.data import Inputs, builtin, recognise
     from nice_anomaly.evaluation.summary import Summary, unmatched
     from nice_anomaly.library import load_run
+    from nice_anomaly.output import Arrangement
     from nice_anomaly.thresholds import Discoveries
     from nice_anomaly.words import count_of
 
@@ -132,18 +137,15 @@ def detect(
             label_column=labels.label_column,
             anomaly_values=labels.anomaly_values or (),
             time_column=time_column,
+            keep_columns=keep_columns,
             **written.words,
         )
-        first = next(stream.verdicts, None)
         for_excel = output is not None and output.suffix == ".xlsx"
-        how = _arrangement(first, flagged_only=flagged_only, by_score=sort is not None)
-        with rows.open_rows(output, how) if output else nullcontext() as file:
-            for verdicts in chain([first] if first else [], stream.verdicts):
-                summary.add(verdicts)
-                if file is not None:
-                    file.add(verdicts.columns(noted=own, kept=keep_columns, typed=for_excel))
-    if file is not None:
-        render.say(f"wrote {count_of(file.count, 'row')} to {output}")
+        columns = methodcaller("columns", noted=own, kept=keep_columns, typed=for_excel)
+        how = Arrangement(flagged_only=flagged_only, by_score=sort is not None)
+        count = _take(stream.verdicts, summary, output, columns, how)
+    if output is not None:
+        render.say(f"wrote {count_of(count, 'row')} to {output}")
     found = summary.record(
         stream.calibration,
         stream.rule,
@@ -180,15 +182,40 @@ def _check(source: options.Source, output: Path | None, *, arranged: bool) -> No
         )
 
 
-def _arrangement(first: "Verdicts | None", *, flagged_only: bool, by_score: bool) -> "Arrangement":
-    """As the input is written, if it is text, so that what reads one reads the other."""
-    from nice_anomaly.output import Arrangement
+def _take(
+    verdicts: "Iterator[Verdicts]",
+    summary: "Summary",
+    output: Path | None,
+    columns: "Callable[[Verdicts], Columns]",
+    how: "Arrangement",
+) -> int:
+    """Take in all verdicts and write them where that was asked for; how many rows were written.
 
-    if first is None or not first.batch.written.separator:
-        return Arrangement(flagged_only=flagged_only, by_score=by_score)
-    written = first.batch.written
-    signs = written.separator, written.decimal or ".", written.marked
-    return Arrangement(*signs, flagged_only, by_score)
+    The file has the columns of the first rows that can be read, and is written as their input is,
+    if that is text, so that what reads one reads the other.
+    """
+    from nice_anomaly.output import open_rows
+
+    early = []
+    for one in verdicts:
+        early.append(one)
+        if one.batch.good.any():
+            break
+    if early:
+        written, how = early[-1].batch.written, replace(how, names=tuple(columns(early[-1])))
+        if written.separator:
+            how = replace(
+                how,
+                separator=written.separator,
+                decimal=written.decimal or ".",
+                marked=written.marked,
+            )
+    with open_rows(output, how) if output else nullcontext() as file:
+        for one in chain(early, verdicts):
+            summary.add(one)
+            if file is not None:
+                file.add(columns(one))
+    return 0 if file is None else file.count
 
 
 def _spare(inputs: "Inputs", output: Path) -> None:

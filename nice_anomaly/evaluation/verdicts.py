@@ -95,16 +95,17 @@ def told(
 
 
 def together(
-    samples: Scored, calibration: Calibration, rule: Discoveries
+    samples: Scored, calibration: Calibration, rule: Discoveries, *, keep_columns: bool
 ) -> tuple[Scored, Calibration, int]:
     """All samples first, then the thresholds that bound the false discoveries among them.
 
-    What stays in memory of a sample are its name, remarks and score, not its values. The last is
-    how many samples have a p-value.
+    What stays in memory of a sample are its name, remarks and score, not its values, nor without
+    ``keep_columns`` its cells. The last is how many samples have a p-value.
     """
     kept, p_values = [], [np.empty(0)]
     for batch, scores in samples:
         p_values.append(detect(scores, calibration, batch.groups).p_value[batch.good])
-        kept.append((replace(batch, values=batch.values[:0]), scores))
+        slim = replace(batch, values=batch.values[:0])
+        kept.append((slim if keep_columns else replace(slim, originals={}, cells={}), scores))
     every = np.concatenate(p_values)
     return iter(kept), at_level(calibration, rule, rule.level(every)), len(every)

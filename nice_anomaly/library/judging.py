@@ -13,6 +13,7 @@ from nice_anomaly.library.beside import beside_us, contender
 from nice_anomaly.library.binding import Binding, Say, warn
 from nice_anomaly.run import DEFAULT
 from nice_anomaly.thresholds import Calibration
+from nice_anomaly.words import refuse_unknown
 
 
 class Judging(Binding):
@@ -47,6 +48,7 @@ class Judging(Binding):
         Raises:
             ConfigError, DataError: the input does not fit, or has too few of a kind.
         """
+        refuse_unknown(self.opponents, TableWords, table)
         own = self.own_data()
         held = own.held_out[own.untouched(self.chosen(calibration).typicality)]
         columns, skip = Columns(**table), skip_unreadable

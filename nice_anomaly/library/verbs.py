@@ -72,6 +72,7 @@ class Run(Judging, Drawing):
             ConfigError: such samples have no such score or groups.
             DataError: the samples are missing, unreadable, of another kind, or were learned from.
         """
+        refuse_unknown(self.normals, TableWords, table)
         score = score or self.manifest.settings.calibrate.score
         scorer = self.scorer()
         if inputs is None:
@@ -158,13 +159,15 @@ class Run(Judging, Drawing):
         by: bool = False,
         say: Say = warn,
         watch: Watch = unwatched,
+        keep_columns: bool = False,
         **table: Unpack[TableWords],
     ) -> Stream:
         """Verdicts in batches at constant memory; with ``fdr`` after all samples are scored.
 
         ``inputs`` are a user's samples or a built-in set, whose test part is read. ``by`` bounds
-        the false discoveries under any dependence. ``watch`` hears how many were scored. What can
-        be said of a ``table``: see ``evaluation.samples.Columns``.
+        the false discoveries under any dependence. ``watch`` hears how many were scored. With
+        ``keep_columns`` verdicts have the columns of the input even after ``fdr``. What can be said
+        of a ``table``: see ``evaluation.samples.Columns``.
 
         Raises:
             NotCalibratedError: there is no such calibration, or it is of another run.
@@ -178,7 +181,8 @@ class Run(Judging, Drawing):
         source, scorer = found.name, self.scorer(against)
         stream, normal = samples(self.trained, found, scorer, self._root, columns, watch)
         if rule is not None:
-            stream, against, m = together(stream, against, rule)
+            keep = keep_columns
+            stream, against, m = together(stream, against, rule, keep_columns=keep)
             for remark in rule.remarks(against, m):
                 say(remark)
         found_out = told(verdicts(stream, against), self.manifest.data, say)
@@ -208,6 +212,7 @@ class Run(Judging, Drawing):
             fdr=fdr,
             by=by,
             say=remarks.append,
+            keep_columns=True,
             **table,
         )
         parts = []

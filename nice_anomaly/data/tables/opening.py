@@ -21,7 +21,7 @@ from nice_anomaly.data.tables.signs import settled
 from nice_anomaly.data.tables.text import text_chunks
 from nice_anomaly.data.tables.workbook import workbook_chunks
 
-READERS = logging.getLogger("nice_anomaly.data.tables")
+READERS = logging.getLogger("nice_anomaly.data")
 Table = Path | Arrays | Frame | Query
 
 
