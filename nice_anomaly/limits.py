@@ -17,7 +17,9 @@ LIMITS: Mapping[str, tuple[int, str]] = {
     "cell": (1_000_000, "characters in a cell"),
     "line": (20_000_000, "characters in a line"),
     "unpacked": (1 << 30, "bytes when unpacked"),
+    "image": (450_000_000, "bytes to hold while it is decoded"),
     "download": (100_000_000, "bytes in a download"),
+    "pipe": (60, "seconds without a writer"),
     "settings": (1_000_000, "characters in a settings file"),
 }
 

@@ -5,12 +5,14 @@ import gzip
 import io
 import lzma
 import sys
+import weakref
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
+from nice_anomaly.data.pipe import opened_pipe
 from nice_anomaly.errors import DataError
 
 STDIN = Path("-")
@@ -34,6 +36,15 @@ def is_text_table(file: Path, *, named: bool = False) -> bool:
     return bool(suffixes) and suffixes[-1] in (*SUFFIXES, *(LOOSE if named else ()))
 
 
+def may_be_pipe(file: Path) -> bool:
+    """Whether the name of a pipe says nothing, or a text that can be read from front to back.
+
+    >>> [may_be_pipe(Path(name)) for name in ("/dev/fd/63", "a.csv.gz", "a.zip", "a.png")]
+    [True, True, False, False]
+    """
+    return not file.suffix or (file.suffix.lower() != ".zip" and is_text_table(file, named=True))
+
+
 @contextmanager
 def opened(file: Path) -> Iterator[IO[bytes]]:
     """The bytes of a file, unpacked as they are read.
@@ -55,7 +66,18 @@ def _raw(file: Path) -> IO[bytes]:
     if file.suffix.lower() == ".zip":
         return _only_member(file)
     unpack = PACKED.get(file.suffix.lower())
+    if file.is_fifo():
+        return _piped(opened_pipe(file), unpack)
     return file.open("rb", buffering=0) if unpack is None else cast(IO[bytes], unpack(file))
+
+
+def _piped(stream: IO[bytes], unpack: Any) -> IO[bytes]:
+    """What is written to a pipe, unpacked; closed together with it."""
+    if unpack is None:
+        return stream
+    unpacked = unpack(stream)
+    weakref.finalize(unpacked, stream.close)
+    return cast(IO[bytes], unpacked)
 
 
 def _only_member(file: Path) -> IO[bytes]:
