@@ -20,7 +20,15 @@ from nice_anomaly.data.dataset import Kind
 from nice_anomaly.data.listing import facts, files_below, files_like, what_else
 from nice_anomaly.data.names import readable
 from nice_anomaly.data.sources import BuiltIn
-from nice_anomaly.data.tables import STDIN, Frame, Query, frame_in_memory, is_table_file, may_be_pipe, query_of
+from nice_anomaly.data.tables import (
+    STDIN,
+    Frame,
+    Query,
+    frame_in_memory,
+    is_table_file,
+    may_be_pipe,
+    query_of,
+)
 from nice_anomaly.data.tables.database import PREFIX
 from nice_anomaly.errors import DataError
 from nice_anomaly.words import count_of
@@ -261,7 +269,9 @@ def _nothing(argument: str, files: list[Path], others: int) -> str:
     if not files:
         where = "the folder is empty" if Path(argument).is_dir() else "there is no such file"
         if others:
-            where = f"{count_of(others, 'pipe, socket or device', 'pipes, sockets or devices')} only"
+            where = (
+                f"{count_of(others, 'pipe, socket or device', 'pipes, sockets or devices')} only"
+            )
         return f"{name}: {where}. It can be a file, a folder or a pattern in quotes."
     kinds = sorted({readable(Path(file.suffix or file.name)) for file in files})
     names = ", ".join(kinds[:5])
