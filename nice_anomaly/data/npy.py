@@ -105,6 +105,8 @@ def stored(file: Path) -> dict[str, Stored]:
 
 def _members(stream: IO[bytes], file: Path, size: int) -> dict[str, Stored]:
     """The arrays of an .npz file; what else is in it is none."""
+    if not zipfile.is_zipfile(stream):
+        raise ValueError("it is no such file" if size else "it is empty (0 bytes)")
     if _directory_bytes(stream, size) > LARGEST_DIRECTORY:
         raise ValueError("its directory is too large for some arrays")
     found = {}
@@ -128,6 +130,8 @@ def _header(stream: IO[bytes], file: Path, member: str | None, size: int) -> Sto
     What numpy raises for a damaged header may be anything.
     """
     start = stream.read(12)
+    if len(start) < 12:
+        raise ValueError("its header is cut off")
     long = start[6:7] != b"\1"
     after = 12 if long else 10
     (length,) = struct.unpack("<I" if long else "<H", start[8:after])
