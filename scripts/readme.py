@@ -243,6 +243,24 @@ def session(results: Path) -> str:
     return "\n".join(["```", *lines[:-1], "```", ""])
 
 
+def reliability(results: Path) -> str:
+    """How often harm was tried, and what came of it."""
+    found = read(results / "faults.json")
+    rows = []
+    for name, (label, harm) in TRIED.items():
+        part = found[name]
+        day = part["provenance"]["date"][:10]
+        commit = part["provenance"].get("commit", "")[:7]
+        counts = ", ".join(f"{part[key]:,} {key}" for key in ENDS if part.get(key))
+        rows.append([label, f"{part['tried']:,}", f"{part['defects']:,}", harm, counts, day, commit])
+    inputs = found["inputs"]
+    return (
+        table(["tried", "times", "defects", "a defect would be", "ended", "on", "commit"], rows)
+        + f"\nThe slowest input took {inputs['slowest_seconds']:.1f} s, the largest process "
+        + f"{inputs['peak_mib']:,.0f} MiB, PyTorch included.\n"
+    )
+
+
 MAKERS: dict[str, Maker] = {
     "session": session,
     "caption": caption,
