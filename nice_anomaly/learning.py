@@ -116,7 +116,9 @@ class Job:
             history=checkpoint.history,
             fingerprint="",
         )
-        return Trained.of(manifest, checkpoint.best, self.preprocess, seen)
+        rows = None if self.settings.private else data.values[parts.early_stopping]
+        device = str(self.model.device)
+        return Trained.of(manifest, checkpoint.best, self.preprocess, seen, rows, device)
 
     def keep(self, path: Path, checkpoint: Checkpoint, *, finished: bool) -> Kept:
         """Save the run as it is now, and for an unfinished one what going on needs.

@@ -18,6 +18,8 @@ LIMITS: Mapping[str, tuple[int, str]] = {
     "line": (20_000_000, "characters in a line"),
     "unpacked": (1 << 30, "bytes when unpacked"),
     "download": (100_000_000, "bytes in a download"),
+    "manifest": (50_000_000, "bytes in a run.json"),
+    "calibration": (1 << 30, "bytes in a calibration"),
     "settings": (1_000_000, "characters in a settings file"),
 }
 

@@ -76,7 +76,8 @@ class Binding:
             ArtifactError: its file is damaged.
         """
         if self.path is not None:
-            return run.load_calibration(self.path, self.manifest.fingerprint, name)
+            old = self.manifest.format == run.OLD
+            return run.load_calibration(self.path, self.manifest.fingerprint, name, old=old)
         if name not in self._unsaved:
             absent = run.absent(self.name, name, self.calibrations)
             raise NotCalibratedError(f"{absent}Run `run.calibrate()`.")
@@ -132,7 +133,14 @@ class Binding:
         typicality = None if calibration is None else calibration.typicality
         if typicality is not None and noise_seed is not None:
             raise ConfigError("noise is for log-likelihoods: scores of image features have none.")
-        return scorer if typicality is None else scorer.with_typicality(typicality)
+        if typicality is None:
+            return scorer
+        if not scorer.knows(typicality):
+            raise ArtifactError(
+                f"a calibration of {self.name} rests on features that this run does not have: "
+                f"calibrate again. Run `run.calibrate()`."
+            )
+        return scorer.with_typicality(typicality)
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Write the run with its calibrations into a folder, which is its own from then on.

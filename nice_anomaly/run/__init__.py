@@ -13,13 +13,18 @@ from nice_anomaly.run.calibration import (
     parse_calibration,
     save_calibration,
 )
+from nice_anomaly.run.canaries import Canaries
 from nice_anomaly.run.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
 from nice_anomaly.run.folder import Trained, load_run, packed, refuse_taken, save_run, unpacked
 from nice_anomaly.run.manifest import MANIFEST, DataRecord, Manifest, load_manifest
+from nice_anomaly.run.stored import FORMAT, OLD
 
 __all__ = [
     "DEFAULT",
+    "FORMAT",
     "MANIFEST",
+    "OLD",
+    "Canaries",
     "DataRecord",
     "Manifest",
     "Trained",
