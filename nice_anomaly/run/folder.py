@@ -13,8 +13,7 @@ import safetensors.torch
 from torch import Tensor
 
 from nice_anomaly.density import Density
-from nice_anomaly.errors import ArtifactError, ConfigError
-from nice_anomaly.files import write
+from nice_anomaly.errors import ArtifactError
 from nice_anomaly.models import rebuilt
 from nice_anomaly.preprocess import Preprocess
 from nice_anomaly.run.manifest import MANIFEST, Manifest, as_json, load_manifest, parse_manifest
@@ -24,6 +23,7 @@ from nice_anomaly.scores import Scorer
 
 PREFIX = "preprocess."
 SEEN = "seen"
+ATTEMPTS = 10  # to read a run whole while others take its place
 
 
 @dataclass(frozen=True)
@@ -84,44 +84,24 @@ def unpacked(files: Mapping[str, bytes], where: str) -> Trained:
     return _opened(manifest, files.get(manifest.weights_file, b""), where)
 
 
-def refuse_taken(path: Path | None, *, overwrite: bool) -> None:
-    """Refuse a place for a new run that holds another one, unless to ``overwrite`` it.
-
-    Raises:
-        ConfigError: it holds a run.
-        ArtifactError: it is a file.
-    """
-    if path is None:
-        return
-    if path.exists() and not path.is_dir():
-        raise ArtifactError(f"{path} is a file: name a folder with `run`.")
-    if (path / MANIFEST).exists() and not overwrite:
-        raise ConfigError(
-            f"{path} already holds a run. Give `overwrite=True` to replace it, `resume=True` to go "
-            f"on with an interrupted one, or another folder with `run`."
-        )
-
-
-def save_run(path: Path, trained: Trained) -> None:
-    """Write a run. Weights of an earlier one go last.
-
-    Raises:
-        ArtifactError: the folder cannot be written; what was there before is still whole.
-    """
-    for name, content in packed(trained).items():
-        write(path / name, content)
-    for old in path.glob("weights-*.safetensors"):
-        if old.name != trained.manifest.weights_file:
-            old.unlink(missing_ok=True)
-
-
 def load_run(path: Path) -> Trained:
     """Read a run and verify that weights and manifest belong together.
 
     Raises:
         ArtifactError: missing, damaged, or written by a newer version.
     """
-    manifest = load_manifest(path)
+    for _ in range(ATTEMPTS):
+        manifest = load_manifest(path)
+        try:
+            return _read(path, manifest)
+        except ArtifactError:
+            if load_manifest(path) == manifest:
+                raise
+    raise damaged(path, f"{MANIFEST} is replaced again and again")
+
+
+def _read(path: Path, manifest: Manifest) -> Trained:
+    """The run that a manifest describes, as long as no other takes its place."""
     file = path / manifest.weights_file
     try:
         content = file.read_bytes()
