@@ -23,6 +23,13 @@ Maker = Callable[[Path], str]
 COMPARED = ("likelihood", "auto")
 CODED = [f"`{score}`" for score in COMPARED]
 CUTS = (" to fit, ", "│ assumes ")  # what follows is not for the first minute
+TRIED = {
+    "inputs": ("hostile files to every reader", "a traceback, a hang over 5 s"),
+    "mutations": ("run folders edited, cut, mixed, emptied", "another verdict, a traceback"),
+    "flips": ("run folders with one bit flipped", "another verdict, a traceback"),
+    "kills": ("commands killed at a random instant", "a damaged run, other weights, a leftover"),
+    "races": ("commands racing for one folder", "a lost or a broken run"),
+}
 ROWS = {"mnist": "reproduce.json", "mnist-large": "reproduce-mnist-large.json"}
 
 
@@ -247,22 +254,21 @@ def reliability(results: Path) -> str:
     """How often harm was tried, and what came of it."""
     found = read(results / "faults.json")
     rows = []
-    for name, (label, harm) in TRIED.items():
+    for name, (tried, defect) in TRIED.items():
         part = found[name]
-        day = part["provenance"]["date"][:10]
-        commit = part["provenance"].get("commit", "")[:7]
-        counts = ", ".join(f"{part[key]:,} {key}" for key in ENDS if part.get(key))
-        rows.append([label, f"{part['tried']:,}", f"{part['defects']:,}", harm, counts, day, commit])
+        made = part["provenance"]
+        when = f"{made['date'][:10]}, {made['commit'][:7]}"
+        rows.append([tried, f"{part['tried']:,}", defect, f"**{part['defects']:,}**", when])
     inputs = found["inputs"]
-    return (
-        table(["tried", "times", "defects", "a defect would be", "ended", "on", "commit"], rows)
-        + f"\nThe slowest input took {inputs['slowest_seconds']:.1f} s, the largest process "
-        + f"{inputs['peak_mib']:,.0f} MiB, PyTorch included.\n"
-    )
+    longest = f"The slowest file took {inputs['slowest_seconds']:.1f} s"
+    largest = f"the largest process {inputs['peak_mib']:,.0f} MiB, PyTorch included."
+    header = ["tried", "times", "a defect would be", "defects", "on, at"]
+    return f"{table(header, rows)}\n{longest}, {largest}\n"
 
 
 MAKERS: dict[str, Maker] = {
     "session": session,
+    "reliability": reliability,
     "caption": caption,
     "pairs": pairs,
     "blindness": blindness,

@@ -9,7 +9,8 @@ from pathlib import Path
 from nice_anomaly.cli import render, runs
 from nice_anomaly.cli.columns import show_columns
 from nice_anomaly.data import ImageReading, Inputs, TableReading
-from nice_anomaly.learning import Job, Kept, Report, remarks, train_to_the_end
+from nice_anomaly.keeping import Kept, Report, train_to_the_end
+from nice_anomaly.learning import Job, remarks
 from nice_anomaly.training import Checkpoint, Progress
 from nice_anomaly.words import count_of, counted
 
