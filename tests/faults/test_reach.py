@@ -36,6 +36,7 @@ for line in json.loads(sys.argv[1]):
         assert not stop.code, (line, stop.code)
 print("reached " + json.dumps(reached))
 """
+CACHES = ("TMPDIR", "TORCHINDUCTOR_CACHE_DIR")  # where PyTorch makes an empty folder
 LINES = [
     "train rows.csv --set train.epochs=1",
     "calibrate",
@@ -58,7 +59,7 @@ def reached(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     done = subprocess.run(
         [sys.executable, "-c", WATCHED, json.dumps(LINES)],
         cwd=folder,
-        env={**os.environ, "TMPDIR": str(folder)},  # where PyTorch makes an empty cache folder
+        env={**os.environ, **dict.fromkeys(CACHES, str(folder))},
         capture_output=True,
         text=True,
         timeout=300,
