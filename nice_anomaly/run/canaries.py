@@ -80,6 +80,19 @@ def canaries_bytes(found: Canaries) -> bytes:
     )
 
 
+def canaries_content(manifest: Manifest, files: Files) -> bytes:
+    """The content of the canaries' file of a run.
+
+    Raises:
+        ArtifactError: it is missing or damaged.
+    """
+    file = manifest.part_file(CANARIES)
+    content = files.read(file, MOST * 8 * (manifest.data.layout.dimensions + 1) + HEADER)
+    if digest(content) != manifest.parts[CANARIES]:
+        raise damaged(files.where, f"{file} was changed since it was written")
+    return content
+
+
 def load_canaries(manifest: Manifest, files: Files) -> Canaries:
     """The canaries of a run.
 
@@ -87,11 +100,8 @@ def load_canaries(manifest: Manifest, files: Files) -> Canaries:
         ArtifactError: their file is missing or damaged.
     """
     layout, file = manifest.data.layout, manifest.part_file(CANARIES)
-    content = files.read(file, MOST * 8 * (layout.dimensions + 1) + HEADER)
-    if digest(content) != manifest.parts[CANARIES]:
-        raise damaged(files.where, f"{file} was changed since it was written")
     try:
-        tensors, metadata = unsealed_tensors(content)
+        tensors, metadata = unsealed_tensors(canaries_content(manifest, files))
         rows, scores = tensors["rows"].numpy(), tensors["scores"].numpy()
         kind = "uint8" if layout.levels else "float64"
         if (rows.dtype.name, scores.dtype.name) != (kind, "float64") or np.isnan(scores).any():

@@ -16,7 +16,14 @@ from nice_anomaly.density import Density
 from nice_anomaly.errors import ArtifactError, ConfigError
 from nice_anomaly.files import write
 from nice_anomaly.preprocess import Preprocess
-from nice_anomaly.run.canaries import Canaries, canaries, canaries_bytes, drawn_rows, load_canaries
+from nice_anomaly.run.canaries import (
+    Canaries,
+    canaries,
+    canaries_bytes,
+    canaries_content,
+    drawn_rows,
+    load_canaries,
+)
 from nice_anomaly.run.manifest import (
     CANARIES,
     MANIFEST,
@@ -106,10 +113,9 @@ def packed(trained: Trained) -> dict[str, bytes]:
     newest = trained.upgraded()
     manifest = newest.manifest
     content = weights_bytes(newest.model.state_dict(), newest.preprocess, newest.seen)
-    part = canaries_bytes(newest.canaries)
     return {
         manifest.weights_file: content,
-        manifest.part_file(CANARIES): part,
+        manifest.part_file(CANARIES): canaries_content(manifest, newest.files),
         MANIFEST: as_json(manifest),
     }
 

@@ -1,8 +1,8 @@
 """What all files of a run share: the format number, where they are read from, the errors."""
 
 import errno
-import io
 import hashlib
+import io
 import json
 import os
 import stat
