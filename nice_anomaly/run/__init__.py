@@ -12,10 +12,12 @@ from nice_anomaly.run.calibration import (
     load_calibration,
     parse_calibration,
     save_calibration,
+    sealed_calibration,
 )
 from nice_anomaly.run.canaries import Canaries
 from nice_anomaly.run.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
 from nice_anomaly.run.folder import Trained, load_run, packed, refuse_taken, save_run, unpacked
+from nice_anomaly.run.inspection import Seen, inspected
 from nice_anomaly.run.manifest import MANIFEST, DataRecord, Manifest, load_manifest
 from nice_anomaly.run.stored import FORMAT, OLD
 
@@ -27,12 +29,14 @@ __all__ = [
     "Canaries",
     "DataRecord",
     "Manifest",
+    "Seen",
     "Trained",
     "absent",
     "calibration_bytes",
     "calibrations",
     "drop_checkpoint",
     "file_of",
+    "inspected",
     "load_calibration",
     "load_checkpoint",
     "load_manifest",
@@ -43,5 +47,6 @@ __all__ = [
     "save_calibration",
     "save_checkpoint",
     "save_run",
+    "sealed_calibration",
     "unpacked",
 ]

@@ -126,6 +126,12 @@ def save_calibration(path: Path, calibration: Calibration, name: str = DEFAULT) 
     write(path / file_of(name), calibration_bytes(calibration, name))
 
 
+def sealed_calibration(path: Path, name: str) -> bool:
+    """Whether a calibration that can be read proves itself."""
+    content = content_of(path / file_of(name), limit("calibration"))
+    return metadata_of(content)["format"] == str(FORMAT)
+
+
 def calibrations(path: Path) -> tuple[str, ...]:
     """The names of all calibrations of the run in ``path``, the default first.
 

@@ -15,6 +15,7 @@ from nice_anomaly.data import Layout
 from nice_anomaly.density import Density
 from nice_anomaly.preprocess import Preprocess
 from nice_anomaly.run.manifest import CANARIES, Manifest
+from nice_anomaly.run.plausible import PRECISIONS
 from nice_anomaly.run.seal import sealed_tensors, unsealed_tensors
 from nice_anomaly.run.stored import DAMAGE, FORMAT, Files, damaged, digest
 from nice_anomaly.scores import Scorer
@@ -109,6 +110,8 @@ def load_canaries(manifest: Manifest, files: Files) -> Canaries:
         if len(rows) > MOST or rows.shape != (len(scores), layout.dimensions):
             raise ValueError("shapes")
         words = {name: metadata[name] for name in WORDS}
+        if words["precision"] not in PRECISIONS:
+            raise ValueError("precision")
         return Canaries(rows, scores, **words, drawn=metadata["drawn"] == "true")
     except DAMAGE as error:
         raise damaged(files.where, f"{file} holds no canaries") from error
