@@ -4,6 +4,7 @@ The weights go to a new file first, named by their fingerprint; writing the mani
 switch, so a full disk or a crash leaves the previous run whole.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -36,6 +37,8 @@ from nice_anomaly.run.stored import FORMAT, OLD, Files, Folder, Memory, damaged,
 from nice_anomaly.run.weights import contents, weights_bytes
 from nice_anomaly.runtime import choose_device, choose_precision
 from nice_anomaly.scores import Scorer
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,13 @@ def load_run(path: Path) -> Trained:
     Raises:
         ArtifactError: missing, damaged, or written by a newer version.
     """
-    return _opened(load_manifest(path), Folder(path))
+    found = _opened(load_manifest(path), Folder(path))
+    if found.manifest.format == OLD:
+        logger.info(
+            f"{path} was written by an older version of nice-anomaly, which proves only its "
+            f"weights: `load_run({str(path)!r}).verify(upgrade=True)` writes it anew"
+        )
+    return found
 
 
 def _opened(manifest: Manifest, files: Files) -> Trained:
