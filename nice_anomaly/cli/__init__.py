@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from nice_anomaly.cli import calibrate, compare, detect, info, plan, sample, stress, train
+from nice_anomaly.cli import calibrate, compare, detect, info, plan, sample, stress, train, verify
 from nice_anomaly.cli.help import Verb, Verbs, paragraphs
 from nice_anomaly.cli.options import grouped
 from nice_anomaly.cli.wording import as_typed
@@ -32,6 +32,7 @@ for module, verb in (
     (plan, plan.plan),
     (info, info.info),
     (sample, sample.sample),
+    (verify, verify.verify),
 ):
     examples = "\n\n".join(["[dim]Examples[/dim]", *module.EXAMPLES])
     app.command(cls=Verb, help=paragraphs(verb), epilog=examples)(grouped(verb))

@@ -70,6 +70,14 @@ Folder = Annotated[
 ]
 Overwrite = Annotated[bool, option(RUN, "--overwrite", help="Replace the run that is there.")]
 Resume = Annotated[bool, option(RUN, "--resume", help="Go on with an interrupted training.")]
+Private = Annotated[
+    bool,
+    option(
+        RUN,
+        "--private",
+        help="Keep no samples in the run. Else 32 are kept, to be scored again by verify.",
+    ),
+]
 EXAMPLES = (
     "nice-anomaly train normal-rows.csv --id-column part",
     "nice-anomaly train --config mnist-large --seed 7 --run runs/large",
@@ -92,13 +100,18 @@ def train(
     overwrite: Overwrite = False,
     resume: Resume = False,
     as_json: options.Json = False,
+    private: Private = False,
     seed: Seed = None,
 ) -> None:
     """Learn the density of normal data and keep it in a run folder.
 
     The data are the files and folders given, or a built-in set; without either it is MNIST.
+
+    A run keeps of the data: 32 samples unless --private, a hash of every sample learned from, the
+    names, categories and ranges of columns, and the paths of the files.
     """
     measures = _size(size)
+    overrides = [*(overrides or ()), *(["private=true"] if private else [])]
     from nice_anomaly.cli import live, render, runs
     from nice_anomaly.data import Dialect, Inputs, Wishes, builtin, recognise
     from nice_anomaly.keeping import interrupted
@@ -109,11 +122,11 @@ def train(
         raise ConfigError("give your own data or --dataset NAME, one of the two.")
     if resume:
         given = files or source.dataset
-        refuse_beside_resume(given or None, config, overrides or (), seed, overwrite=overwrite)
+        refuse_beside_resume(given or None, config, overrides, seed, overwrite=overwrite)
         place = runs.unfinished(run)
     else:
         found = recognise(files) if files else builtin(source.dataset) if source.dataset else None
-        settings = settings_for(found, config, overrides or (), seed)
+        settings = settings_for(found, config, overrides, seed)
         name = runs.name_for(files) if files else Path(config or usual_config(found)).stem
         place = runs.claim(run, name, overwrite=overwrite)
     with place as path:

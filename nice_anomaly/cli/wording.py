@@ -5,7 +5,7 @@ import re
 import shlex
 from collections.abc import Iterator
 
-VERBS = {"learn": "train", "calibrate": "calibrate", "detect": "detect"}
+VERBS = {"learn": "train", "calibrate": "calibrate", "detect": "detect", "verify": "verify"}
 OPTIONS = {
     "inputs": "input",
     "anomaly_values": "anomaly-value",

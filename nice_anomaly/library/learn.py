@@ -35,6 +35,7 @@ def learn(
     config: str | None = None,
     overrides: Sequence[str] = (),
     seed: int | None = None,
+    private: bool = False,
     size: tuple[int, int] | None = None,
     colour: str = "auto",
     id_column: str | None = None,
@@ -60,7 +61,8 @@ def learn(
     ``anomaly_values`` tell anomalies, which are left out, and ``ignored`` columns are not learned
     from. ``separator``, ``decimal``, ``dates`` (dmy or mdy) and ``sheet`` say how tables are
     written, where a file does not show it. ``run`` is a folder to keep it in; ``resume`` goes on
-    there. ``listen`` hears each step.
+    there. A ``private`` run keeps no samples: its canaries are drawn from the model. ``listen``
+    hears each step.
 
     Raises:
         ConfigError: settings or options that cannot be, or a folder that holds a run.
@@ -76,6 +78,7 @@ def learn(
     refuse_unknown(learn, DialectWords, written)
     path, root = None if run is None else Path(run), data_folder(data_root)
     memory: Inputs | None = None
+    overrides = [*several(overrides), *(["private=true"] if private else [])]
     with ExitStack() as claim:
         if resume:
             refuse_beside_resume(inputs, config, overrides, seed, overwrite=overwrite)

@@ -19,6 +19,7 @@ from nice_anomaly.library.binding import Say, warn
 from nice_anomaly.library.drawing import Drawing
 from nice_anomaly.library.judging import Judging
 from nice_anomaly.library.pace import budget_of
+from nice_anomaly.library.verifying import Verifying
 from nice_anomaly.library.ways import more_held_out
 from nice_anomaly.run import DEFAULT
 from nice_anomaly.scores import Scores
@@ -27,7 +28,7 @@ from nice_anomaly.vocabulary import RuleName, ScoreName, Tail
 from nice_anomaly.words import counted, refuse_unknown
 
 
-class Run(Judging, Drawing):
+class Run(Judging, Drawing, Verifying):
     """A trained model with its calibrations, on one device; ``learn`` and ``load_run`` make it."""
 
     def score(

@@ -12,6 +12,7 @@ from nice_anomaly.run.calibration import (
     load_calibration,
     parse_calibration,
     save_calibration,
+    sealed_calibration,
 )
 from nice_anomaly.run.canaries import Canaries
 from nice_anomaly.run.checkpoint import (
@@ -24,6 +25,7 @@ from nice_anomaly.run.checkpoint import (
 )
 from nice_anomaly.run.claim import ClaimedError
 from nice_anomaly.run.folder import Trained, load_run, packed, unpacked
+from nice_anomaly.run.inspection import Seen, inspected
 from nice_anomaly.run.manifest import MANIFEST, DataRecord, Manifest, load_manifest
 from nice_anomaly.run.saving import new_run, refuse_taken, save_run, tidy, unfinished_run
 from nice_anomaly.run.stored import FORMAT, OLD
@@ -37,6 +39,7 @@ __all__ = [
     "ClaimedError",
     "DataRecord",
     "Manifest",
+    "Seen",
     "Trained",
     "absent",
     "calibration_bytes",
@@ -45,6 +48,7 @@ __all__ = [
     "damaged_checkpoint",
     "drop_checkpoint",
     "file_of",
+    "inspected",
     "load_calibration",
     "load_checkpoint",
     "load_manifest",
@@ -57,6 +61,7 @@ __all__ = [
     "save_calibration",
     "save_checkpoint",
     "save_run",
+    "sealed_calibration",
     "tidy",
     "unfinished_run",
     "unpacked",

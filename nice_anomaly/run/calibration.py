@@ -31,6 +31,7 @@ from nice_anomaly.run.stored import (
 from nice_anomaly.scores import Origin, Typicality
 from nice_anomaly.thresholds import ALL, RULES, Bounds, Budget, Calibration, Group
 from nice_anomaly.thresholds.bounds import number
+from nice_anomaly.thresholds.sound import follows
 
 DEFAULT = "default"
 SUFFIX = ".calibration.safetensors"
@@ -123,6 +124,12 @@ def save_calibration(path: Path, calibration: Calibration, name: str = DEFAULT) 
         ArtifactError: the folder cannot be written.
     """
     write(path / file_of(name), calibration_bytes(calibration, name))
+
+
+def sealed_calibration(path: Path, name: str) -> bool:
+    """Whether a calibration that can be read proves itself."""
+    content = content_of(path / file_of(name), limit("calibration"))
+    return metadata_of(content)["format"] == str(FORMAT)
 
 
 def calibrations(path: Path) -> tuple[str, ...]:
@@ -230,7 +237,7 @@ def _restored(record: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Calibr
     _refuse_others(record["parameters"], {field.name for field in fields(rule)})  # type: ignore[arg-type]
     if overall.name != ALL or not isinstance(fresh, bool) or not isinstance(record["alone"], list):
         raise ValueError("overall")
-    return Calibration(
+    calibration = Calibration(
         rule=rule(**record["parameters"]),
         tail=record["tail"],
         origin=Origin(score or "likelihood", record["fingerprint"], fit),
@@ -243,6 +250,9 @@ def _restored(record: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Calibr
         fresh=fresh,
         budget=None if budget is None else Budget(**budget),
     )
+    if not follows(calibration):
+        raise ValueError("thresholds")
+    return calibration
 
 
 def _group(entry: dict[str, Any], scores: NDArray[Any]) -> Group:

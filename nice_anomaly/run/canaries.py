@@ -15,6 +15,7 @@ from nice_anomaly.data import Layout
 from nice_anomaly.density import Density
 from nice_anomaly.preprocess import Preprocess
 from nice_anomaly.run.manifest import CANARIES, Manifest
+from nice_anomaly.run.plausible import PRECISIONS
 from nice_anomaly.run.seal import sealed_tensors, unsealed_tensors
 from nice_anomaly.run.stored import DAMAGE, FORMAT, Files, damaged, digest
 from nice_anomaly.scores import Scorer
@@ -80,6 +81,19 @@ def canaries_bytes(found: Canaries) -> bytes:
     )
 
 
+def canaries_content(manifest: Manifest, files: Files) -> bytes:
+    """The content of the canaries' file of a run.
+
+    Raises:
+        ArtifactError: it is missing or damaged.
+    """
+    file = manifest.part_file(CANARIES)
+    content = files.read(file, MOST * 8 * (manifest.data.layout.dimensions + 1) + HEADER)
+    if digest(content) != manifest.parts[CANARIES]:
+        raise damaged(files.where, f"{file} was changed since it was written")
+    return content
+
+
 def load_canaries(manifest: Manifest, files: Files) -> Canaries:
     """The canaries of a run.
 
@@ -87,11 +101,8 @@ def load_canaries(manifest: Manifest, files: Files) -> Canaries:
         ArtifactError: their file is missing or damaged.
     """
     layout, file = manifest.data.layout, manifest.part_file(CANARIES)
-    content = files.read(file, MOST * 8 * (layout.dimensions + 1) + HEADER)
-    if digest(content) != manifest.parts[CANARIES]:
-        raise damaged(files.where, f"{file} was changed since it was written")
     try:
-        tensors, metadata = unsealed_tensors(content)
+        tensors, metadata = unsealed_tensors(canaries_content(manifest, files))
         rows, scores = tensors["rows"].numpy(), tensors["scores"].numpy()
         kind = "uint8" if layout.levels else "float64"
         if (rows.dtype.name, scores.dtype.name) != (kind, "float64") or np.isnan(scores).any():
@@ -99,6 +110,8 @@ def load_canaries(manifest: Manifest, files: Files) -> Canaries:
         if len(rows) > MOST or rows.shape != (len(scores), layout.dimensions):
             raise ValueError("shapes")
         words = {name: metadata[name] for name in WORDS}
+        if words["precision"] not in PRECISIONS:
+            raise ValueError("precision")
         return Canaries(rows, scores, **words, drawn=metadata["drawn"] == "true")
     except DAMAGE as error:
         raise damaged(files.where, f"{file} holds no canaries") from error

@@ -4,6 +4,7 @@ The weights go to a new file first, named by their fingerprint; writing the mani
 switch, so a full disk or a crash leaves the previous run whole.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,14 @@ from torch import Tensor
 from nice_anomaly.density import Density
 from nice_anomaly.errors import ArtifactError
 from nice_anomaly.preprocess import Preprocess
-from nice_anomaly.run.canaries import Canaries, canaries, canaries_bytes, drawn_rows, load_canaries
+from nice_anomaly.run.canaries import (
+    Canaries,
+    canaries,
+    canaries_bytes,
+    canaries_content,
+    drawn_rows,
+    load_canaries,
+)
 from nice_anomaly.run.manifest import (
     CANARIES,
     MANIFEST,
@@ -30,6 +38,7 @@ from nice_anomaly.runtime import choose_device, choose_precision
 from nice_anomaly.scores import Scorer
 
 ATTEMPTS = 10  # to read a run whole while others take its place
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -107,10 +116,9 @@ def packed(trained: Trained) -> dict[str, bytes]:
     newest = trained.upgraded()
     manifest = newest.manifest
     content = weights_bytes(newest.model.state_dict(), newest.preprocess, newest.seen)
-    part = canaries_bytes(newest.canaries)
     return {
         manifest.weights_file: content,
-        manifest.part_file(CANARIES): part,
+        manifest.part_file(CANARIES): canaries_content(manifest, newest.files),
         MANIFEST: as_json(manifest),
     }
 
@@ -135,10 +143,17 @@ def load_run(path: Path) -> Trained:
     for _ in range(ATTEMPTS):
         manifest = load_manifest(path)
         try:
-            return _opened(manifest, Folder(path))
+            found = _opened(manifest, Folder(path))
         except ArtifactError:
             if load_manifest(path) == manifest:
                 raise
+            continue
+        if manifest.format == OLD:
+            logger.info(
+                f"{path} was written by an older version of nice-anomaly, which proves only its "
+                f"weights: `load_run({str(path)!r}).verify(upgrade=True)` writes it anew"
+            )
+        return found
     raise damaged(path, f"{MANIFEST} is replaced again and again")
 
 

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from nice_anomaly.data import BUILTIN, Column, Layout, TableReading
 from nice_anomaly.density import Shape
 from nice_anomaly.settings import Settings
+from nice_anomaly.vocabulary import ModelName
 
 if TYPE_CHECKING:
     from nice_anomaly.run.manifest import DataRecord, Manifest
@@ -125,6 +126,10 @@ def _sound(column: Column) -> bool:
 
 def _of_shape(architecture: Shape, settings: Settings, layout: Layout) -> Iterator[str]:
     """An architecture has what the settings say of it, in the fields that both have."""
+    if architecture.dimensions != layout.dimensions:
+        yield "architecture.dimensions"
+    if architecture.kind not in get_args(ModelName):
+        return
     if architecture.kind != settings.model:
         yield "settings.model"
         return
@@ -138,5 +143,3 @@ def _of_shape(architecture: Shape, settings: Settings, layout: Layout) -> Iterat
         yield "architecture.width"
     if built.get("seed", settings.seed) != settings.seed:
         yield "architecture.seed"
-    if architecture.dimensions != layout.dimensions:
-        yield "architecture.dimensions"

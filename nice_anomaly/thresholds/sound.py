@@ -1,4 +1,4 @@
-"""Sound: what a calibration cannot be, whoever made it: its thresholds follow from its scores."""
+"""Sound: what a calibration cannot be, whoever made it, and whether its thresholds follow."""
 
 import math
 from collections.abc import Iterator
@@ -28,32 +28,39 @@ def flaws(calibration: "Calibration") -> Iterator[str]:
     if type(rule) not in RULES.values():
         yield "its rule is none"
         return
-    if isinstance(rule, Manual) and (rule.ceiling < math.inf) != (tail == "both"):
+    if isinstance(rule, Manual) and rule.ceiling < math.inf and tail == "low":
         yield "its tail is not that of its thresholds"
     for group in (calibration.overall, *calibration.groups):
-        yield from _of_group(group, rule, tail)
+        yield from _of_group(group)
     yield from _of_groups(calibration)
     texts = (calibration.source, *calibration.without_promise)
     column = calibration.group_column
     if not all(isinstance(text, str) for text in texts) or not isinstance(column, str | None):
         yield "a name in it is no text"
     origin, typicality = calibration.origin, calibration.typicality
-    made = ("likelihood", "") if typicality is None else (typicality.name, typicality.fingerprint)
-    if (origin.score, origin.typicality) != made:
+    made = None if typicality is None else (typicality.name, typicality.fingerprint)
+    if made is not None and made != (origin.score, origin.typicality):
         yield "its scores are not those of what it holds"
     budget = calibration.budget
     if budget is not None and not math.isclose(budget.rate, getattr(rule, "alpha", math.nan)):
         yield "its rate is not that of its alarms"
 
 
-def _of_group(group: "Group", rule: Rule, tail: Tail) -> Iterator[str]:
-    scores = group.scores
+def follows(calibration: "Calibration") -> bool:
+    """Whether the rule makes these thresholds of these scores; not after ``at_level``."""
+    every = (calibration.overall, *calibration.groups)
+    rule, tail = calibration.rule, calibration.tail
+    return all(_follow(group.bounds, rule, group.scores, tail) for group in every)
+
+
+def _of_group(group: "Group") -> Iterator[str]:
+    scores, bounds = group.scores, group.bounds
     if scores.ndim != 1 or scores.dtype.kind != "f" or not len(scores):
         yield f"the scores of {group.name} are no row of numbers"
     elif not (scores[:-1] <= scores[1:]).all() or np.isnan(scores).any() or scores[-1] == np.inf:
         yield f"the scores of {group.name} are not in order, or no numbers"
-    elif not _follow(group.bounds, rule, scores, tail):
-        yield f"the thresholds of {group.name} do not follow from its scores"
+    if not bounds.low <= bounds.high or bounds.rank < 0:
+        yield f"the thresholds of {group.name} are no numbers, or cross"
 
 
 def _of_groups(calibration: "Calibration") -> Iterator[str]:
