@@ -18,7 +18,7 @@ LIMITS: Mapping[str, tuple[int, str]] = {
     "line": (20_000_000, "characters in a line"),
     "unpacked": (1 << 30, "bytes when unpacked"),
     "download": (100_000_000, "bytes in a download"),
-    "settings": (1_000_000, "characters in a settings file"),
+    "settings": (100_000, "characters in a settings file"),
 }
 
 
