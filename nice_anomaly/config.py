@@ -9,7 +9,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn, cast
+from typing import Any, NoReturn, cast
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -205,14 +205,10 @@ class _Loader(yaml.SafeLoader):
     """
 
     _depth = 0
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
-        sign: [(tag, form) for tag, form in forms if tag not in UNUSED]
-        for sign, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """A node, refused where it has a tag, is an alias, or lies too deep."""
-        event = self.peek_event()
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent):
             _refuse("an alias (*) is not read here: write the value out", event)
         if getattr(event, "tag", None) is not None:
@@ -220,7 +216,7 @@ class _Loader(yaml.SafeLoader):
         if self._depth == DEEPEST:
             _refuse("it is nested too deep", event)
         self._depth += 1
-        node = cast(yaml.Node | None, super().compose_node(parent, index))
+        node = super().compose_node(parent, index)
         self._depth -= 1
         return node
 
@@ -253,12 +249,16 @@ class _Loader(yaml.SafeLoader):
             _refuse(f"'{node.value}' is no number", node)
 
 
-def _refuse(why: str, at: yaml.Event | yaml.Node) -> NoReturn:
+def _refuse(why: str, at: Any) -> NoReturn:
     raise yaml.constructor.ConstructorError(None, None, why, at.start_mark)
 
 
 for _kind in ("int", "float"):
     _Loader.add_constructor(f"{TAG}{_kind}", getattr(_Loader, f"construct_yaml_{_kind}"))
+_Loader.yaml_implicit_resolvers = {
+    sign: [(tag, form) for tag, form in forms if tag not in UNUSED]
+    for sign, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 _Loader.add_implicit_resolver(
     f"{TAG}float",
     re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),

@@ -58,12 +58,12 @@ def counted(counts: dict[str, int]) -> str:
 
 
 def shown(thing: object, most: int = 60) -> str:
-    """A name, cell or error of any length as part of a sentence: one printable line.
+    r"""A name, cell or error of any length as part of a sentence: one printable line.
 
     Of a long one the middle is left out.
 
-    >>> shown("two\\nlines"), shown("\\x1b[31mred"), shown("a" * 100, 12)
-    ('two lines', '\\\\x1b[31mred', 'aaaaa … aaaa')
+    >>> shown("two\nlines"), shown("\x1b[31mred"), shown("a" * 100, 12)
+    ('two lines', '\\x1b[31mred', 'aaaaa … aaaa')
     """
     text = str(thing)
     if len(text) > most:
