@@ -18,7 +18,7 @@ from nice_anomaly.errors import ConfigError
 from nice_anomaly.limits import beyond, limit
 from nice_anomaly.settings import Settings
 from nice_anomaly.vocabulary import ModelName
-from nice_anomaly.words import shown
+from nice_anomaly.words import brief
 
 ALTERNATIVES = {"constrained-int": " (as a number)", "constrained-float": " (as a share)"}
 ALIKE = 0.75  # of 1: how much of a name two spellings share
@@ -67,7 +67,7 @@ def _read(path: Path, config: str) -> dict[str, Any]:
     try:
         if not path.is_file():
             raise ConfigError(
-                f"there is no configuration '{shown(config, 200)}'. Choose one of "
+                f"there is no configuration '{brief(config, 200)}'. Choose one of "
                 f"{', '.join(available())}, or give the path of a YAML file."
             )
         with path.open(encoding="utf-8") as stream:
@@ -102,7 +102,7 @@ def _why(error: Exception) -> str:
     """What is wrong with a YAML text, and where."""
     mark, problem = (getattr(error, name, None) for name in ("problem_mark", "problem"))
     place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-    return f"{shown(problem or error, 200)}{place}"
+    return f"{brief(problem or error, 200)}{place}"
 
 
 def _apply(content: dict[str, Any], override: str) -> None:
@@ -110,13 +110,13 @@ def _apply(content: dict[str, Any], override: str) -> None:
     if len(override) > limit("settings"):
         raise ConfigError(beyond("settings", None, _said(override)))
     if not equals or not all(key.strip().split(".")):
-        raise ConfigError(f"`overrides` takes key.path=value, got '{shown(override)}'.")
+        raise ConfigError(f"`overrides` takes key.path=value, got '{brief(override)}'.")
     *parents, last = key.strip().split(".")
     for parent in parents:
         content = content.setdefault(parent, {})
         if not isinstance(content, dict):
             raise ConfigError(
-                f"{_said(override)}: {shown(parent)} is a value, not a group of settings."
+                f"{_said(override)}: {brief(parent)} is a value, not a group of settings."
             )
     try:
         content[last] = _parsed(text, _said(override))
@@ -132,7 +132,7 @@ def _said(override: str) -> str:
     """An override as it was given; the seed has an argument of its own."""
     if re.fullmatch(r"seed=-?\d+", override):
         return f"`{override}`"
-    return f"`overrides={[shown(override)]!r}`"
+    return f"`overrides={[brief(override)]!r}`"
 
 
 def _refuse_idle(model: str, given: Sequence[tuple[str, str]]) -> None:
@@ -142,8 +142,8 @@ def _refuse_idle(model: str, given: Sequence[tuple[str, str]]) -> None:
         owner = SECTIONS.get(section, model)
         if owner != model:
             raise ConfigError(
-                f"{source}: settings of '{section}' have no effect, the model is '{shown(model)}'. Give "
-                f"`overrides=['model={owner}']` too, or leave it away."
+                f"{source}: settings of '{section}' have no effect, the model is "
+                f"'{brief(model)}'. Give `overrides=['model={owner}']` too, or leave it away."
             )
 
 
@@ -160,8 +160,8 @@ def _fault(item: dict[str, Any], path: Path, overrides: Sequence[str]) -> str:
     else:
         wrong = "is a group of settings" if item["type"] == "model_type" else item["msg"]
         name = "".join([key, *(ALTERNATIVES.get(part, "") for part in parts)])
-        got = shown(repr(item["input"]))
-        sentence = f"{shown(name)} {wrong.removeprefix('Input ')}, got {got}."
+        got = brief(repr(item["input"]))
+        sentence = f"{brief(name)} {wrong.removeprefix('Input ')}, got {got}."
     return f"{', '.join(map(_said, guilty)) or path}: {sentence}"
 
 
@@ -181,8 +181,8 @@ def _unknown(key: str) -> str:
         found = difflib.get_close_matches(last, [*map(_last, names)], 1, alike)
         near = [name for name in names if found == [_last(name)]]
         if near:
-            return f"there is no setting {shown(key)}. Did you mean {' or '.join(near)}?"
-    return f"there is no setting {shown(key)}. Known: {', '.join(here or Settings.model_fields)}."
+            return f"there is no setting {brief(key)}. Did you mean {' or '.join(near)}?"
+    return f"there is no setting {brief(key)}. Known: {', '.join(here or Settings.model_fields)}."
 
 
 def _last(name: str) -> str:
@@ -228,7 +228,7 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(key, str):
                 _refuse("a key has to be the name of a setting", place)
             if key in seen:
-                _refuse(f"the key '{shown(key)}' is given twice", node)
+                _refuse(f"the key '{brief(key)}' is given twice", node)
             seen.add(key)
         return cast(dict[Any, Any], super().construct_mapping(node, deep))
 

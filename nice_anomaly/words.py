@@ -57,12 +57,12 @@ def counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
 
 
-def shown(thing: object, most: int = 60) -> str:
+def brief(thing: object, most: int = 60) -> str:
     r"""A name, cell or error of any length as part of a sentence: one printable line.
 
     Of a long one the middle is left out.
 
-    >>> shown("two\nlines"), shown("\x1b[31mred"), shown("a" * 100, 12)
+    >>> brief("two\nlines"), brief("\x1b[31mred"), brief("a" * 100, 12)
     ('two lines', '\\x1b[31mred', 'aaaaa … aaaa')
     """
     text = str(thing)
@@ -82,7 +82,7 @@ def listed(names: Iterable[object], most: int = 12) -> str:
     >>> listed(["a", "b", "c"], 2)
     'a, b, …'
     """
-    first = [shown(name) for name in islice(names, most + 1)]
+    first = [brief(name) for name in islice(names, most + 1)]
     return ", ".join([*first[:most], "…"] if len(first) > most else first)
 
 
