@@ -199,8 +199,8 @@ def _names(heading: Line, rows: Sequence[Line], where: object) -> tuple[list[str
             )
         if name in names:
             raise DataError(
-                f"{where}: the column name '{brief(name)}' is there twice. Rename one: columns are found "
-                f"by name."
+                f"{where}: the column name '{brief(name)}' is there twice. Rename one: columns are "
+                f"found by name."
             )
         names[name] = place
     if names and all(map(_is_number, names)):

@@ -34,7 +34,7 @@ def sheet_chunks(
     """
     seen = 0
     nothing = [None] * sheet.width
-    for piece in _pieces(_lines(sheet, name, nothing), rows, nothing):
+    for piece in pieces(_lines(sheet, name, nothing), rows, nothing):
         cells, faults = _cells(sheet, piece, nothing)
         table = np.empty((len(cells), len(sheet.names)), dtype=object)
         table[:] = cells
@@ -46,7 +46,7 @@ def sheet_chunks(
 
 
 @dataclass(frozen=True)
-class _Piece:
+class Piece:
     """Some lines, what spoils which of them, and whether they are the last of their sheet."""
 
     lines: list[Line]
@@ -74,8 +74,11 @@ def _lines(sheet: Headed, name: str, nothing: Line) -> Iterator[Line]:
         logger.info("note: %s: %d empty lines at its end left out", name, empty)
 
 
-def _pieces(lines: Iterator[Line], rows: int, nothing: Line) -> Iterator[_Piece]:
-    """At most ``rows`` lines at a time, and no more than fit into memory."""
+def pieces(lines: Iterator[Line], rows: int, nothing: Line) -> Iterator[Piece]:
+    """At most ``rows`` lines at a time, and no more than fit into memory.
+
+    A line with a cell that is too long becomes ``nothing`` and has a fault.
+    """
     longest = limit("cell")
     ahead = next(lines, None)
     while ahead is not None:
@@ -85,17 +88,17 @@ def _pieces(lines: Iterator[Line], rows: int, nothing: Line) -> Iterator[_Piece]
         while ahead is not None and len(piece) < rows and room >= 0:
             size = weight(ahead)
             if size > longest:
-                found = max(len(cell) for cell in ahead if isinstance(cell, str))
+                found = max((len(cell) for cell in ahead if isinstance(cell, str)), default=0)
                 if found > longest:
                     faults[len(piece)] = beyond("cell", found, "it").rstrip(".")
                     ahead, size = nothing, 0
             piece.append(ahead)
             room -= size
             ahead = next(lines, None)
-        yield _Piece(piece, faults, ahead is None)
+        yield Piece(piece, faults, ahead is None)
 
 
-def _cells(sheet: Headed, piece: _Piece, nothing: Line) -> tuple[list[Line], dict[int, str]]:
+def _cells(sheet: Headed, piece: Piece, nothing: Line) -> tuple[list[Line], dict[int, str]]:
     """The cells of lines, none in those that are no rows, and what is wrong with which line."""
     cells, faults = sheet.cells(piece.lines)
     if len(sheet.names) > 1:
