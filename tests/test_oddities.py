@@ -585,7 +585,7 @@ def test_a_database_is_asked(database: Path, query: str) -> None:
 ASKED = {
     "no such table": ("nuts", "no such table: nuts.*It has the tables all parts"),
     "no query": ("", "It has the tables all parts"),
-    "a change": ("delete from 'all parts'", "readonly database"),
+    "a change": ("delete from 'all parts'", "a query may only read"),
     "nothing found": ("select * from 'all parts' where a > 9", "gives no rows"),
     "no SQL": ("select from where", "syntax error"),
     "the same name twice": ("select a, a from 'all parts'", "'a' is there twice"),

@@ -132,8 +132,8 @@ def _mixed(filled: Cells, values: NDArray[np.float64], wrong: NDArray[np.bool_])
         return ""
     word, times = Counter(filled[wrong].tolist()).most_common(1)[0]
     return (
-        f"{len(values) - wrong.sum():,} of {len(values):,} cells are numbers, but not '{brief(word, 30)}' "
-        f"({times:,} times): leave such cells empty to have numbers"
+        f"{len(values) - wrong.sum():,} of {len(values):,} cells are numbers, but not "
+        f"'{brief(word, 30)}' ({times:,} times): leave such cells empty to have numbers"
     )
 
 
