@@ -1,8 +1,11 @@
 """Columnar files, Parquet and Arrow: as many rows at a time as fit into memory when unpacked."""
 
-from collections.abc import Iterator, Sequence
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +14,17 @@ from nice_anomaly.data.names import readable
 from nice_anomaly.data.tables.arrow import TEXTS, chunk_of, pyarrow_for, refuse_twice
 from nice_anomaly.data.tables.chunk import Chunk
 from nice_anomaly.data.tables.heading import PIECE
-from nice_anomaly.data.tables.promises import DELTAS, pages, unpacked
+from nice_anomaly.data.tables.promises import DELTAS, blocks, pages, unpacked
 from nice_anomaly.errors import DataError
 from nice_anomaly.limits import beyond, limit, refuse_beyond
 from nice_anomaly.words import brief
 
 SUFFIXES = (".parquet", ".pq")
 IPC = (".arrow", ".feather", ".ipc")
-MAGIC = b"ARROW1\0\0"  # of a file, whose batches follow as they do in a stream
+MAGIC = b"ARROW1"  # of a file, which is no stream
 HONEST = 1_000  # times its size is what the cells of a file of any size may be
 TEXT, NUMBER = 64, 16  # bytes of a cell in memory, about
+Eight = Callable[[int], bytes]  # of a body, at a place
 DAMAGE = (ValueError, LookupError, TypeError, OverflowError, MemoryError)
 
 
@@ -64,14 +68,18 @@ def arrow_chunks(file: Path, rows: int) -> Iterator[Chunk]:
     pyarrow = pyarrow_for(f"reading {file}", ", or save it as CSV")
     try:
         with pyarrow.memory_map(str(file)) as source:
-            begin = _begin(source.read(1024))
-            source.seek(begin)
-            _check_messages(pyarrow, source, file)
-            source.seek(begin)
-            reader = pyarrow.ipc.open_stream(source)
+            whole = source.read(len(MAGIC)) == MAGIC
+            source.seek(0)
+            _check_messages(file, None if whole else pyarrow.ipc.MessageReader.open_stream(source))
+            source.seek(0)
+            if whole:
+                reader = pyarrow.ipc.open_file(source)
+                batches = map(reader.get_batch, range(reader.num_record_batches))
+            else:
+                reader = batches = pyarrow.ipc.open_stream(source)
             refuse_twice(reader.schema.names, file)
             start = 0
-            for batch in reader:
+            for batch in batches:
                 _refuse_many(batch.num_rows * batch.num_columns, file)
                 for piece, faults in _pieces(batch, rows, file, ()):
                     yield chunk_of(readable(file), start, piece, None, faults)
@@ -82,11 +90,6 @@ def arrow_chunks(file: Path, rows: int) -> Iterator[Chunk]:
         raise DataError(f"{file} cannot be read as Arrow: {_why(error)}.") from error
     except (pyarrow.ArrowException, *DAMAGE) as error:
         raise DataError(f"{file} is not a whole Arrow file: {_why(error)}.") from error
-
-
-def _begin(head: bytes) -> int:
-    """Where the messages begin: after the sign of a file and its padding."""
-    return len(head) - len(head[len(MAGIC) :].lstrip(b"\0")) if head.startswith(MAGIC) else 0
 
 
 def _why(error: Exception) -> str:
@@ -123,20 +126,36 @@ def _rows_at_a_time(parquet: Any, file: Path) -> int:
     return int(max(1, rows))
 
 
-def _check_messages(pyarrow: Any, source: Any, file: Path) -> None:
-    """Raises DataError where a message unpacks to more than a batch may."""
-    reader = pyarrow.ipc.MessageReader.open_stream(source)
-    while True:
-        try:
+def _check_messages(file: Path, reader: Any) -> None:
+    """Raises DataError where a message of a stream, or of a file, unpacks to more than it may."""
+    try:
+        with file.open("rb") as stream:
+            for message, eight in _of_stream(reader) if reader else _of_file(stream):
+                refuse_beyond("batch", unpacked(message, eight), file)
+    except (struct.error, IndexError) as error:
+        raise ValueError("one of its messages is damaged") from error
+
+
+def _of_stream(reader: Any) -> Iterator[tuple[bytes, Eight]]:
+    with suppress(StopIteration):
+        while True:
             message = reader.read_next_message()
-        except StopIteration:
-            return
-        body = memoryview(b"" if message.body is None else message.body)
-        try:
-            size, _ = unpacked(message.metadata.to_pybytes(), body)
-        except Exception as error:
-            raise ValueError(f"a message is damaged ({error})") from error
-        refuse_beyond("batch", size, file)
+            body = memoryview(b"" if message.body is None else message.body)
+            yield message.metadata.to_pybytes(), partial(_taken, body)
+
+
+def _of_file(stream: IO[bytes]) -> Iterator[tuple[bytes, Eight]]:
+    for message, begin in blocks(stream):
+        yield message, partial(_read, stream, begin)
+
+
+def _taken(body: memoryview, place: int) -> bytes:
+    return bytes(body[place : place + 8])
+
+
+def _read(stream: IO[bytes], begin: int, place: int) -> bytes:
+    stream.seek(begin + place)
+    return stream.read(8)
 
 
 def _pieces(

@@ -5,14 +5,17 @@ message the lengths in front of its buffers (Flatbuffers). Both may be false, an
 by what unpacks them; but nothing there counts before it has taken the memory.
 """
 
+import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
 HEADERS = 1 << 10, 1 << 24  # bytes of a page's header that are looked at: long ones are rare
 DELTAS = 7  # the encoding whose texts begin as the text before them does
 STOP, TRUTHS, BYTE, WHOLE, BINARY, STRUCT = 0, (1, 2), 3, (4, 5, 6), 8, 12
+DICTIONARY, ROWS = 2, 3  # kinds of Arrow messages
+CONTINUES = b"\xff\xff\xff\xff"  # in front of a message
 DEEPEST = 2  # structs in the header of a page
 
 
@@ -99,33 +102,49 @@ def _number(content: bytes, place: int) -> tuple[int, int]:
     return (value >> 1) ^ -(value & 1), place
 
 
-def unpacked(metadata: bytes, body: memoryview) -> tuple[int, int]:
-    """The bytes that the buffers of an Arrow message unpack to, and its rows.
+def unpacked(metadata: bytes, at: Callable[[int], bytes]) -> int:
+    """The bytes that the buffers of an Arrow message unpack to.
+
+    ``at`` gives the eight bytes at a place of its body.
 
     Raises:
         struct.error: the message is damaged.
     """
     message = _at(metadata, 0)
-    header = _field(metadata, message, 2)
-    kind = _field(metadata, message, 1)
-    if not header or not kind or metadata[kind] not in (2, 3):  # a dictionary, a batch of rows
-        return 0, 0
+    kind, header = (_field(metadata, message, number) for number in (1, 2))
+    if not header or not kind or metadata[kind] not in (DICTIONARY, ROWS):
+        return 0
     batch = _at(metadata, header)
-    if metadata[kind] == 2:
-        data = _field(metadata, batch, 1)
-        batch = _at(metadata, data) if data else 0
-    rows = _field(metadata, batch, 0)
-    length = struct.unpack_from("<q", metadata, rows)[0] if rows else 0
-    buffers = _field(metadata, batch, 2)
-    if not buffers or not _field(metadata, batch, 3):  # it is not packed
-        return 0, length
-    first = _at(metadata, buffers)
-    total = 0
+    if metadata[kind] == DICTIONARY:
+        batch = _at(metadata, _field(metadata, batch, 1))
+    buffers, packing = (_field(metadata, batch, number) for number in (2, 3))
+    if not buffers or not packing:
+        return 0
+    total, first = 0, _at(metadata, buffers)
     for number in range(struct.unpack_from("<I", metadata, first)[0]):
         place, size = struct.unpack_from("<qq", metadata, first + 4 + 16 * number)
-        if size >= 8:
-            total += max(0, struct.unpack_from("<q", body, place)[0])
-    return total, length
+        total += max(0, struct.unpack("<q", at(place))[0]) if size >= 8 else 0
+    return total
+
+
+def blocks(stream: IO[bytes]) -> Iterator[tuple[bytes, int]]:
+    """The messages of an Arrow file as its end names them, and where the body of each begins.
+
+    Raises:
+        struct.error, OSError: the end is damaged.
+    """
+    end = stream.seek(-10, io.SEEK_END)
+    size = struct.unpack("<i", stream.read(4))[0]
+    stream.seek(end - size)
+    footer = stream.read(size)
+    for number in (2, 3):  # dictionaries, batches of rows
+        field = _field(footer, _at(footer, 0), number)
+        first = _at(footer, field) if field else 0
+        for place in range(struct.unpack_from("<I", footer, first)[0] if field else 0):
+            offset, length = struct.unpack_from("<qi", footer, first + 4 + 24 * place)
+            stream.seek(offset)
+            message = stream.read(length)
+            yield message[8 if message.startswith(CONTINUES) else 4 :], offset + length
 
 
 def _at(content: bytes, place: int) -> int:
