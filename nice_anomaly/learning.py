@@ -34,6 +34,7 @@ from nice_anomaly.runtime import choose_device, choose_precision
 from nice_anomaly.scores.likelihood import log_likelihoods
 from nice_anomaly.settings import Settings
 from nice_anomaly.training import Checkpoint, Progress, train
+from nice_anomaly.words import brief, listed
 
 
 def _now() -> str:
@@ -178,10 +179,10 @@ def remarks(job: Job, known: Collection[str | None] = ()) -> Iterator[str]:
         return
     counts = truth_of(material.labels, reading.anomaly_values).counts
     for absent in absent_values(reading.label_column, counts, "everything is learned as normal"):
-        yield f"note: {absent}. Its values: {', '.join(material.labels[:8])}"
+        yield f"note: {absent}. Its values: {listed(material.labels, 8)}"
     for column in reading.columns:
         if column.kind == "left out" and column.name not in known:
-            yield f"column {column.name} left out: {column.reason}"
+            yield f"column {brief(column.name)} left out: {brief(column.reason, 300)}"
 
 
 def versions() -> dict[str, str]:

@@ -103,7 +103,7 @@ def _read(job: Job) -> Iterator[str]:
     left = f"; left out: {counted(out)}" if any(out.values()) else ""
     reading = material.reading
     assert reading is not None
-    shown = [c.name for c in reading.columns] if isinstance(reading, TableReading) else []
+    shown = {c.name for c in reading.columns} if isinstance(reading, TableReading) else set()
     yield f"{count_of(len(material.dataset), 'normal sample')}: {reading.described}{left}"
     if isinstance(reading, ImageReading) and len(material.dataset) < FEW_IMAGES:
         few = count_of(len(material.dataset), "image")
