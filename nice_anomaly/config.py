@@ -50,7 +50,7 @@ def load(config: str, overrides: Sequence[str] | None = None) -> Settings:
         settings = Settings.model_validate(content)
     except ValidationError as error:
         faults = (_fault(dict(item), path, given) for item in error.errors())
-        raise ConfigError("\n".join(faults)) from error
+        raise ConfigError(*faults) from error
     _refuse_idle(settings.model, [(_key(override), _said(override)) for override in given])
     return settings
 
@@ -64,7 +64,8 @@ def _read(path: Path, config: str) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise ConfigError(f"{path} cannot be read as YAML: {error}") from error
+        why = " ".join(str(error).split())
+        raise ConfigError(f"{path} cannot be read as YAML: {why}") from error
     if content is None:
         return {}
     if not isinstance(content, dict):

@@ -253,8 +253,8 @@ def train_to_the_end(
             raise
         keep(last, finished=True)
         raise NumericsError(
-            f"{error}\n{path} holds the weights of epoch {last.best_epoch + 1}, the best before "
-            f"that."
+            *error.args,
+            f"{path} holds the weights of epoch {last.best_epoch + 1}, the best before that.",
         ) from error
     assert last is not None
     keep(last, finished=True)
