@@ -4,15 +4,20 @@ Ctrl-C and a request to terminate are heard from the first line on. In the middl
 wait for its end, since Python swallows what is raised there, or leaves half a module behind.
 """
 
-import io
-import os
-import signal
 import sys
-import time
-from types import FrameType
-from typing import Any, NoReturn
 
-CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+try:
+    import io
+    import os
+    import signal
+    import time
+    from types import FrameType
+    from typing import Any
+except KeyboardInterrupt:
+    sys.stderr.write("interrupted.\n")
+    sys.exit(130)
+
+CODES: dict[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143}
 SAID = {130: "interrupted.", 143: "terminated."}
 AGAIN = 1.0  # seconds in which a second signal is taken for the first: what it stopped tidies up
 SOON = 0.02  # seconds until it is looked again whether an import has ended
@@ -23,62 +28,80 @@ WIDEST = 1_000
 def main() -> None:
     """Run the command and leave with its exit code."""
     code: Any = 1
-    begun = False
+    begun, stops = False, _Stops()
     try:
-        _listen_for_signals()
+        stops.listen()
         _open_streams()
-        _refuse_odd_sizes()
-        from nice_anomaly.cli import main as command
-        from nice_anomaly.cli import show_warnings
+        _forget_odd_sizes()
+        from nice_anomaly import cli
 
-        show_warnings()
+        cli.show_warnings()
         begun = True
-        command()
+        cli.main()
     except KeyboardInterrupt:
-        code = 130
-        sys.stderr.write(f"{SAID[code]}\n")
+        code = _said(130)
     except SystemExit as stop:
-        code = stop.code
-        if not begun and code in SAID:
-            sys.stderr.write(f"{SAID[code]}\n")
-    for number in CODES:
-        signal.signal(number, signal.SIG_DFL)  # nothing is left to tidy up
+        code = stop.code if begun or stop.code not in SAID else _said(stop.code)
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        code = _said(CODES[stops.number]) if stops.number else cli.confess(error)
+    stops.end()
     sys.exit(code)
 
 
-def _listen_for_signals() -> None:
-    """A signal raises where the program is, as KeyboardInterrupt or SystemExit."""
-    stopped = -AGAIN
-    pending = 0
+def _said(code: int) -> int:
+    sys.stderr.write(f"{SAID[code]}\n")
+    return code
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal stopped, pending
-        number = pending or number
+
+class _Stops:
+    """What a signal does: it raises KeyboardInterrupt or SystemExit, where the program is.
+
+    ``number`` is the signal that did, 0 if none.
+    """
+
+    def __init__(self) -> None:
+        self.number, self._waiting, self._at = 0, 0, -AGAIN
+
+    def listen(self) -> None:
+        """From now on, if the system has such signals."""
+        if hasattr(signal, "setitimer"):
+            signal.signal(signal.SIGALRM, self._stop)
+            sys.unraisablehook = self._swallowed
+            for number in CODES:
+                signal.signal(number, self._stop)
+
+    def end(self) -> None:
+        """From now on a signal ends the program at once: nothing is left to tidy up."""
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        for number in CODES:
+            signal.signal(number, signal.SIG_DFL)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        number = self._waiting or number
         if _importing(frame):
-            pending = number
-            signal.setitimer(signal.ITIMER_REAL, SOON)
+            self._wait(number)
             return
-        pending = 0
-        if time.monotonic() - stopped < AGAIN:
-            return
-        stopped = time.monotonic()
-        _raise(number)
+        self._waiting = 0
+        if time.monotonic() - self._at >= AGAIN:
+            self.number, self._at = number, time.monotonic()
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            sys.exit(CODES[number])
 
-    def swallowed(lost: "sys.UnraisableHookArgs") -> None:
-        """What is raised in a callback of the interpreter goes nowhere: raise it again."""
-        nonlocal stopped, pending
-        if not issubclass(lost.exc_type, KeyboardInterrupt | SystemExit):
-            sys.__unraisablehook__(lost)
-            return
-        interrupted = issubclass(lost.exc_type, KeyboardInterrupt)
-        stopped, pending = -AGAIN, signal.SIGINT if interrupted else signal.SIGTERM
+    def _wait(self, number: int) -> None:
+        self._waiting = number
         signal.setitimer(signal.ITIMER_REAL, SOON)
 
-    if hasattr(signal, "setitimer"):
-        signal.signal(signal.SIGALRM, stop)
-        sys.unraisablehook = swallowed
-        for number in CODES:
-            signal.signal(number, stop)
+    def _swallowed(self, lost: "sys.UnraisableHookArgs") -> None:
+        """What is raised in a callback of the interpreter goes nowhere: raise it again."""
+        if issubclass(lost.exc_type, KeyboardInterrupt | SystemExit) and self.number:
+            self._at = -AGAIN
+            self._wait(self.number)
+        else:
+            sys.__unraisablehook__(lost)
 
 
 def _importing(frame: FrameType | None) -> bool:
@@ -87,12 +110,6 @@ def _importing(frame: FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return False
-
-
-def _raise(number: int) -> NoReturn:
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    sys.exit(CODES[signal.Signals(number)])
 
 
 class _Patient(io.FileIO):
@@ -125,7 +142,7 @@ def _open_streams() -> None:
     sys.stderr = io.TextIOWrapper(talk, encoding, "backslashreplace", line_buffering=True)
 
 
-def _refuse_odd_sizes() -> None:
+def _forget_odd_sizes() -> None:
     """Sizes of a terminal that are none are as good as not given."""
     for name in SIZES:
         text = os.environ.get(name, "1")

@@ -80,10 +80,6 @@ def main() -> None:
         _stop(error.exit_code, *error.args)
     except MemoryError:
         _stop(DataError.exit_code, "there is not enough memory for this. Give less at a time.")
-    except Exception as error:
-        if sys.flags.dev_mode:
-            raise
-        _stop(NiceAnomalyError.exit_code, _unforeseen(error))
 
 
 def _prepare() -> None:
@@ -145,17 +141,22 @@ def _stop(code: int, *lines: object) -> NoReturn:
     sys.exit(code)
 
 
-def _unforeseen(error: Exception) -> str:
-    """What a person can do about a mistake that is not theirs."""
-    trace, where = error.__traceback__, "?"
+def confess(error: Exception) -> int:
+    """Say what is a mistake of ours, and what a person can do about it; gives the exit code."""
+    from nice_anomaly.cli.render import show_error
+
+    trace, where = error.__traceback__, ""
     while trace is not None:
         where = f"{trace.tb_frame.f_globals.get('__name__')}, line {trace.tb_lineno}"
         trace = trace.tb_next
-    return (
+    said = (
         f"this should not have happened: {type(error).__name__}: {str(error)[:LONGEST]} ({where}). "
         f"It is a mistake in nice-anomaly. 'python -X dev -m nice_anomaly' and the same options "
         f"show all of it: please report that."
     )
+    show_error(said)
+    _tell(said, NiceAnomalyError.exit_code)
+    return NiceAnomalyError.exit_code
 
 
 def _tell(sentence: str, code: object) -> None:
