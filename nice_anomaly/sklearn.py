@@ -18,7 +18,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from nice_anomaly import normals
 from nice_anomaly.data import Wishes, recognise
 from nice_anomaly.errors import NiceAnomalyError
-from nice_anomaly.learning import remarks, silent, train_to_the_end
+from nice_anomaly.keeping import silent, train_to_the_end
+from nice_anomaly.learning import remarks
 from nice_anomaly.library import Run, begin, settings_for
 from nice_anomaly.own_data import OwnData
 from nice_anomaly.run import OLD, calibration_bytes, packed, parse_calibration, unpacked

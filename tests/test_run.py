@@ -23,6 +23,7 @@ from nice_anomaly.run import (
     MANIFEST,
     Trained,
     calibrations,
+    checkpoint_file,
     load_calibration,
     load_checkpoint,
     load_manifest,
@@ -245,9 +246,14 @@ def test_a_calibration_needs_a_name_for_a_file(folder: Path, made: Trained, name
             act()
 
 
-def test_a_checkpoint_comes_back_as_it_was_saved(tmp_path: Path, last: Checkpoint) -> None:
-    save_checkpoint(tmp_path, last)
-    back = load_checkpoint(tmp_path)
+def test_a_checkpoint_comes_back_as_it_was_saved(
+    tmp_path: Path, job: Job, last: Checkpoint
+) -> None:
+    manifest = job.manifest(last, finished=False)
+    save_checkpoint(tmp_path, manifest, last)
+    found, back = load_checkpoint(tmp_path)
+    assert found == manifest
+    assert back is not None
     assert (back.history, back.best_epoch) == (last.history, last.best_epoch)
     for part in ("weights", "best", "optimizer"):
         saved, found = getattr(last, part), getattr(back, part)
@@ -273,7 +279,7 @@ def test_a_crash_before_the_manifest_leaves_the_previous_run_whole(
             raise ArtifactError("no space left")
         write(path, content)
 
-    monkeypatch.setattr("nice_anomaly.run.folder.write", crashing)
+    monkeypatch.setattr("nice_anomaly.run.saving.write", crashing)
     with pytest.raises(ArtifactError, match="no space left"):
         save_run(folder, other)
     assert load_run(folder).manifest == made.manifest
@@ -536,8 +542,9 @@ def test_a_damaged_calibration_or_checkpoint_is_an_error(tmp_path: Path, content
     (tmp_path / "default.calibration.safetensors").write_bytes(content)
     with pytest.raises(ArtifactError, match="calibrate again"):
         load_calibration(tmp_path, "weights")
-    (tmp_path / "checkpoint.safetensors").write_bytes(content)
-    with pytest.raises(ArtifactError, match=r"checkpoint\.safetensors cannot be read"):
+    checkpoint_file(tmp_path).parent.mkdir()
+    checkpoint_file(tmp_path).write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"checkpoint\.safetensors is damaged.*begin again"):
         load_checkpoint(tmp_path)
 
 
@@ -574,8 +581,8 @@ def test_a_folder_that_cannot_be_is_an_error(tmp_path: Path) -> None:
 
 def test_nothing_in_a_run_is_pickled(folder: Path, made: Trained, last: Checkpoint) -> None:
     save_calibration(folder, simple(made))
-    save_checkpoint(folder, last)
-    files = [*folder.iterdir()]
+    save_checkpoint(folder, made.manifest, last)
+    files = [file for file in folder.rglob("*") if file.is_file()]
     assert {path.suffix for path in files} == {".json", ".safetensors"}
     assert len(files) == 5
     for path in files:

@@ -8,6 +8,7 @@ from pathlib import Path
 from nice_anomaly import run
 from nice_anomaly.data import Inputs
 from nice_anomaly.errors import ArtifactError, ConfigError, NotCalibratedError
+from nice_anomaly.files import alone_in
 from nice_anomaly.own_data import OwnData, own_data
 from nice_anomaly.run import DEFAULT, Manifest, Trained
 from nice_anomaly.scores import Scorer
@@ -95,12 +96,13 @@ class Binding:
         if self.path is None:
             self._unsaved[name] = calibration
             return
-        if run.load_manifest(self.path).fingerprint != self.manifest.fingerprint:
-            raise ArtifactError(
-                f"{self.path} holds another run by now: its calibrations are left as they are. "
-                f"Keep this run in another folder with run.save(folder)."
-            )
-        run.save_calibration(self.path, calibration, name)
+        with alone_in(self.path):
+            if run.load_manifest(self.path).fingerprint != self.manifest.fingerprint:
+                raise ArtifactError(
+                    f"{self.path} holds another run by now: its calibrations are left as they are. "
+                    f"Keep this run in another folder with run.save(folder)."
+                )
+            run.save_calibration(self.path, calibration, name)
 
     def chosen(self, calibration: str | Calibration) -> Calibration:
         """A calibration by its name, or as it is if it is of this run."""
@@ -147,14 +149,16 @@ class Binding:
 
         Raises:
             ConfigError: the folder holds a run and ``overwrite`` was not given.
-            ArtifactError: it cannot be written; what was there before is still whole.
+            ArtifactError: another process trains there, or it cannot be written; what was there
+                before is still whole.
         """
         target = Path(path)
-        run.refuse_taken(target, overwrite=overwrite)
-        kept = dict(self.readable_calibrations())
-        run.save_run(target, self.trained)
-        for name, calibration in kept.items():
-            run.save_calibration(target, calibration, name)
+        with run.new_run(target, overwrite=overwrite):
+            kept = dict(self.readable_calibrations())
+            run.save_run(target, self.trained)
+            run.drop_checkpoint(target)
+            for name, calibration in kept.items():
+                run.save_calibration(target, calibration, name)
         self.path, self._unsaved = target, {}
 
     def _refuse_foreign(self, calibration: Calibration) -> None:

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nice_anomaly.density import Density
-from nice_anomaly.errors import ArtifactError, ConfigError
-from nice_anomaly.files import write
+from nice_anomaly.errors import ArtifactError
 from nice_anomaly.preprocess import Preprocess
 from nice_anomaly.run.canaries import (
     Canaries,
@@ -38,6 +37,7 @@ from nice_anomaly.run.weights import contents, weights_bytes
 from nice_anomaly.runtime import choose_device, choose_precision
 from nice_anomaly.scores import Scorer
 
+ATTEMPTS = 10  # to read a run whole while others take its place
 logger = logging.getLogger(__name__)
 
 
@@ -134,52 +134,27 @@ def unpacked(files: Mapping[str, bytes], where: str) -> Trained:
     return _opened(parse_manifest(files[MANIFEST], where), Memory(where, files))
 
 
-def refuse_taken(path: Path | None, *, overwrite: bool) -> None:
-    """Refuse a place for a new run that holds another one, unless to ``overwrite`` it.
-
-    Raises:
-        ConfigError: it holds a run.
-        ArtifactError: it is a file.
-    """
-    if path is None:
-        return
-    if path.exists() and not path.is_dir():
-        raise ArtifactError(f"{path} is a file: name a folder with `run`.")
-    if (path / MANIFEST).exists() and not overwrite:
-        raise ConfigError(
-            f"{path} already holds a run. Give `overwrite=True` to replace it, `resume=True` to go "
-            f"on with an interrupted one, or another folder with `run`."
-        )
-
-
-def save_run(path: Path, trained: Trained) -> None:
-    """Write a run. Weights of an earlier one go last.
-
-    Raises:
-        ArtifactError: the folder cannot be written; what was there before is still whole.
-    """
-    files = packed(trained)
-    for name, content in files.items():
-        write(path / name, content)
-    for kind in ("weights", CANARIES):
-        for old in path.glob(f"{kind}-*.safetensors"):
-            if old.name not in files:
-                old.unlink(missing_ok=True)
-
-
 def load_run(path: Path) -> Trained:
     """Read a run and verify that weights and manifest belong together.
 
     Raises:
         ArtifactError: missing, damaged, or written by a newer version.
     """
-    found = _opened(load_manifest(path), Folder(path))
-    if found.manifest.format == OLD:
-        logger.info(
-            f"{path} was written by an older version of nice-anomaly, which proves only its "
-            f"weights: `load_run({str(path)!r}).verify(upgrade=True)` writes it anew"
-        )
-    return found
+    for _ in range(ATTEMPTS):
+        manifest = load_manifest(path)
+        try:
+            found = _opened(manifest, Folder(path))
+        except ArtifactError:
+            if load_manifest(path) == manifest:
+                raise
+            continue
+        if manifest.format == OLD:
+            logger.info(
+                f"{path} was written by an older version of nice-anomaly, which proves only its "
+                f"weights: `load_run({str(path)!r}).verify(upgrade=True)` writes it anew"
+            )
+        return found
+    raise damaged(path, f"{MANIFEST} is replaced again and again")
 
 
 def _opened(manifest: Manifest, files: Files) -> Trained:
