@@ -55,7 +55,8 @@ class Rescored:
 class Verified:
     """What is in a run folder, and what its canaries and data say.
 
-    ``canaries`` are None where there are none to be scored, as in an ``old`` run. ``data`` says whether the training data are there, if that was asked.
+    ``canaries`` are None where there are none to be scored, as in an ``old`` run. ``data`` says
+    whether the training data are there, if that was asked. ``problems`` are all that is wrong.
     """
 
     name: str

@@ -3,76 +3,169 @@
 A mutated run has to be refused in a clean sentence, or give the very same verdicts.
 """
 
+import atexit
 import json
 import os
 import random
 import re
 import shutil
-from collections.abc import Callable
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from nice_anomaly.errors import NiceAnomalyError
-from nice_anomaly.library import Run, load_run, verify
+from nice_anomaly.errors import ArtifactError, NiceAnomalyError
+from nice_anomaly.library import learn, load_run, verify
 from nice_anomaly.run.seal import SEAL, sealed_json, sealed_tensors, unsealed_json
 from nice_anomaly.run.stored import read_tensors
 
 SUFFIX = ".calibration.safetensors"
+NAMES = ("default", "other")
 IMPOSSIBLE: tuple[Any, ...] = (
-    -1, -1.5, 1e400, -1e400, float("nan"), 10**30, "", "nonsense", None, True, [], {}, [[]], {"a": 1}, 2**70,
+    -1, -1.5, 1e400, -1e400, float("nan"), 10**30, 2**70, "", "nonsense", None, True,
+    [], {}, [[]], {"a": 1},
 )  # fmt: skip
+POSSIBLE: tuple[Any, ...] = (0, 1, 2, 0.5, "low", "both", "auto", False)
 REMEDY = re.compile(
-    r"again|copy|copied|upgrade|rename|raise the limit|Run `|name another|Name another|Ask its owner",
+    "again|from a copy|upgrade|rename it|raise the limit|Run `|[Nn]ame another|Ask its owner"
 )
-FREE = {  # what a run may say of itself without any effect on a verdict
-    "created", "versions", "data.name", "data.inputs", "data.fingerprint", "history", "finished",
-    "settings.calibrate", "settings.data", "settings.private", "source", "fresh",
-}  # fmt: skip
+Expected = Mapping[str, bytes]
 
 
-def verdicts(folder: Path, samples: Any) -> dict[str, bytes]:
-    """What detect says with every calibration of a run, to the byte; an error where it refuses."""
+@dataclass(frozen=True)
+class Base:
+    """A run with two calibrations, another one of its kind, and what it says of some samples."""
+
+    folder: Path
+    other: Path
+    samples: Any
+    expected: Expected
+
+
+@cache
+def bases() -> tuple[Base, ...]:
+    """A run of a table with groups, and one of images with a score of features; trained once."""
+    here = Path(tempfile.mkdtemp(prefix="mutations"))
+    atexit.register(shutil.rmtree, here, ignore_errors=True)
+    return _tables(here), _images(here)
+
+
+def _tables(here: Path) -> Base:
+    rng, file = np.random.default_rng(0), here / "rows.csv"
+    lines = ["a,b,word,camera"]
+    for a, b in rng.normal(size=(400, 2)).round(4):
+        lines.append(f"{a},{a + b},{rng.choice(['x', 'y'])},{rng.choice(['wide', 'narrow'])}")
+    file.write_text("\n".join(lines))
+    new = here / "new.csv"
+    new.write_text("\n".join([lines[0], *lines[1:20], "9,-9,x,wide", "1,,z,other"]))
+    folders = [here / "table", here / "table-other"]
+    for seed, folder in enumerate(folders):
+        run = learn(file, run=folder, seed=seed, ignored=["camera"], overrides=QUICK)
+        run.calibrate(alpha=0.05, say=str)
+        run.calibrate(alpha=0.2, group_column="camera", name="other", say=str)
+    return Base(*folders, str(new), verdicts(folders[0], str(new)))
+
+
+def _images(here: Path) -> Base:
+    from sklearn.datasets import load_digits
+
+    images = (load_digits().images * 15.9).astype(np.uint8)
+    folders = [here / "images", here / "images-other"]
+    for seed, folder in enumerate(folders):
+        run = learn(images[:900], run=folder, seed=seed, overrides=QUICK)
+        run.calibrate(alpha=0.05, score="auto", say=str)
+        run.calibrate(k=3, tail="both", name="other", say=str)
+    samples = np.concatenate([images[900:912], 255 - images[900:903]])
+    return Base(*folders, samples, verdicts(folders[0], samples))
+
+
+LOCK = threading.Lock()
+QUICK = ["flow.width=16", "flow.couplings=2", "train.epochs=1"]
+
+
+def one_mutation(number: int, into: Path) -> str:
+    """A mutation that the number decides, judged; see ``judge``."""
+    with LOCK:
+        base = bases()[number % 2]
+    return _outcome(base, into / "run", lambda at: mutated(number, base.folder, at, base.other))
+
+
+def one_flip(number: int, into: Path) -> str:
+    """One flipped bit that the number decides, judged; see ``judge``."""
+    with LOCK:
+        base = bases()[number % 2]
+
+    def flipped(at: Path) -> str:
+        rng = random.Random(number)
+        shutil.copytree(base.folder, at)
+        file = rng.choice(sorted(at.iterdir()))
+        return f"{number}: {file.name}: {_flipped(rng, file)}"
+
+    return _outcome(base, into / "run", flipped)
+
+
+def _outcome(base: Base, into: Path, change: Callable[[Path], str]) -> str:
+    what = change(into)
+    try:
+        said = judge(into, base.expected, base.samples)
+    except Exception as error:  # whatever it is, it is the finding
+        raise AssertionError(f"{what}: {type(error).__name__}: {error}") from error
+    return "refused" if said.startswith("refused") else "without effect"
+
+
+def verdicts(folder: Path, samples: Any, names: Sequence[str] = NAMES) -> dict[str, bytes]:
+    """What detect says with calibrations of a run, to the byte; an error where it refuses."""
     run, found = load_run(folder), {}
-    for name in ("default", "other"):
+    for name in names:
         against = run.detect(samples, calibration=name, say=str)
         numbers = (against.scores, against.margins, against.p_values, against.flagged)
-        notes = json.dumps([against.ids, against.notes]).encode()
-        found[name] = b"".join(np.ascontiguousarray(a).tobytes() for a in numbers) + notes
+        words = json.dumps([against.ids, against.notes]).encode()
+        found[name] = b"".join(np.ascontiguousarray(a).tobytes() for a in numbers) + words
     return found
 
 
-def judge(folder: Path, expected: dict[str, bytes], samples: Any) -> str:
-    """``refused: …`` or ``no effect``.
+def judge(folder: Path, expected: Expected, samples: Any) -> str:
+    """What a changed run does: ``refused: …``, at least in one verb, or ``no effect``.
 
     Raises:
-        AssertionError: other verdicts, or an error that is no clean sentence.
+        AssertionError: other verdicts, an error that is no clean sentence, or one that ``verify``
+            does not find.
     """
-    said = [_tried(lambda: verdicts(folder, samples), expected)]
-    said.append(_tried(lambda: _looked_at(folder), None))
-    _tried(lambda: verify(folder).record(), None)
-    return next((text for text in said if text.startswith("refused")), "no effect")
+    said = []
+    for name in NAMES:
+        error, found = _tried(partial(verdicts, folder, samples, (name,)))
+        assert found is None or found == {name: expected[name]}, "other verdicts"
+        said.append(error)
+    said.append(_tried(partial(_looked_at, folder))[0])
+    _, checked = _tried(partial(verify, folder))
+    refused = [error for error in said if error is not None]
+    damaged = [error for error in refused if isinstance(error, ArtifactError)]
+    assert checked is None or not damaged or checked.problem is not None, "verify finds nothing"
+    return f"refused: {refused[0]}" if refused else "no effect"
 
 
 def _looked_at(folder: Path) -> None:
+    """What info reads."""
     run = load_run(folder)
     for name in run.calibrations:
         run.calibration(name)
 
 
-def _tried(act: Callable[[], Any], expected: Any) -> str:
+def _tried(act: Callable[[], Any]) -> tuple[NiceAnomalyError | None, Any]:
     try:
-        found = act()
+        return None, act()
     except NiceAnomalyError as error:
         text = str(error)
         assert len(text) > 30, text
         assert text[-1] in ".`'", text
         assert REMEDY.search(text), f"no remedy: {text}"
-        assert "Traceback" not in text, text
-        return f"refused: {text}"
-    assert expected is None or found == expected, "other verdicts"
-    return "no effect"
+        return error, None
 
 
 def mutated(seed: int, folder: Path, into: Path, other: Path | None = None) -> str:
@@ -92,7 +185,7 @@ def mutated(seed: int, folder: Path, into: Path, other: Path | None = None) -> s
         source = rng.choice(sorted(path for path in other.iterdir()))
         same = [into / name for name in names if name.split("-")[0] == source.name.split("-")[0]]
         shutil.copy(source, rng.choice(same or [file]))
-        return f"{seed}: {source.name} of another run as {same}"
+        return f"{seed}: {kind}: {source.name} of another run"
     return f"{seed}: {kind}: {file.name}: {KINDS[kind](rng, file)}"
 
 
@@ -180,7 +273,9 @@ def _retyped(rng: random.Random, file: Path) -> str:
     text = json.dumps(document, indent=rng.choice((None, 1, 4)), sort_keys=how == "keys")
     if how == "twice":
         text = text[: text.rindex("}")] + f', "format": {document["format"]}}}'
-    file.write_bytes((text + " " * (how == "space")).encode("utf-16" if how == "utf-16" else "utf-8"))
+    file.write_bytes(
+        (text + " " * (how == "space")).encode("utf-16" if how == "utf-16" else "utf-8")
+    )
     return how
 
 
@@ -221,8 +316,6 @@ def _sealed_edit(rng: random.Random, file: Path) -> str:
 
 
 def _spoilt(rng: random.Random, tensors: dict[str, Any], name: str) -> str:
-    import torch
-
     how = rng.choice(("nan", "inf", "cut", "gone", "more", "float16", "backwards"))
     tensor = tensors[name]
     if how in ("nan", "inf") and tensor.is_floating_point():
@@ -291,7 +384,7 @@ def _written(file: Path, tensors: dict[str, Any], metadata: dict[str, str]) -> N
 
 
 def _values(rng: random.Random) -> Any:
-    return rng.choice((*IMPOSSIBLE, 0, 1, 2, 0.5, "low", "both", "auto", False))
+    return rng.choice((*IMPOSSIBLE, *POSSIBLE))
 
 
 def _change(rng: random.Random, document: Any, value: Any) -> str:
@@ -317,14 +410,11 @@ def _plain(value: Any) -> str:
     return json.dumps(value)
 
 
-def _places(document: Any, place: tuple[Any, ...] = ()) -> Any:
+def _places(document: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where there is a value in a document."""
     if place:
         yield place
-    entries = document.items() if isinstance(document, dict) else enumerate(document) if isinstance(
-        document, list
-    ) else ()
-    for name, value in entries:
-        yield from _places(value, (*place, name))
-
-
-__all__ = ["Run", "judge", "mutated", "verdicts"]
+    several = isinstance(document, dict | list)
+    keys = [*document] if isinstance(document, dict) else range(len(document)) if several else ()
+    for key in keys:
+        yield from _places(document[key], (*place, key))
