@@ -158,12 +158,13 @@ def of_manifest(manifest: "Manifest", *of_model: tuple[str, str]) -> list[tuple[
         ),
         ("data fingerprint", data.fingerprint),
         ("model", str(manifest.architecture)),
+        *of_model[:1],
         (
             "training",
             f"{len(manifest.history)} epochs, best {manifest.best_epoch + 1}, "
             f"{manifest.seconds:.1f} s, {manifest.precision}",
         ),
-        *of_model,
+        *of_model[1:],
         ("weights fingerprint", manifest.fingerprint),
         ("created", manifest.created),
         ("versions", ", ".join(f"{k} {v}" for k, v in sorted(manifest.versions.items()))),

@@ -51,15 +51,14 @@ def verify(
     else:
         render.show_facts(f"verified: {found.name}", [*_facts(found)])
     if problem is not None:
-        render.show_error(problem)
+        for error in dict.fromkeys(found.problems):
+            render.show_error(error)
         raise typer.Exit(problem.exit_code)
 
 
 def _facts(found: "Verified") -> "Iterator[tuple[str, str]]":
-    from nice_anomaly.cli.wording import as_typed
-
     for seen in found.files:
-        yield seen.name, f"{seen.state}: {as_typed(str(seen.error))}" if seen.error else seen.state
+        yield seen.name, seen.state
     if found.old:
         again = f"'nice-anomaly verify --run {found.name} --upgrade' writes it anew"
         yield "format", f"of an older version, which proves only its weights; {again}"

@@ -55,8 +55,8 @@ class Rescored:
 class Verified:
     """What is in a run folder, and what its canaries and data say.
 
-    ``canaries`` are None where there are none to be scored, as in an ``old`` run; ``problem`` is
-    the first thing wrong. ``data`` says whether the training data are there, if that was asked.
+    ``canaries`` are None where there are none to be scored, as in an ``old`` run. ``data`` says
+    whether the training data are there, if that was asked. ``problems`` are all that is wrong.
     """
 
     name: str
@@ -64,7 +64,12 @@ class Verified:
     old: bool
     canaries: Rescored | None
     data: str
-    problem: NiceAnomalyError | None
+    problems: tuple[NiceAnomalyError, ...]
+
+    @property
+    def problem(self) -> NiceAnomalyError | None:
+        """The first thing that is wrong."""
+        return next(iter(self.problems), None)
 
     def record(self) -> dict[str, Any]:
         """As plain values."""
@@ -96,7 +101,8 @@ def verify(
         trained = run.load_run(folder)
     except (ArtifactError, NumericsError) as error:
         files = run.inspected(folder)
-        return Verified(str(folder), files, old=False, canaries=None, data="", problem=error)
+        found = [seen.error for seen in files if seen.error and _counts(seen)]
+        return Verified(str(folder), files, False, None, "", tuple(found or [error]))
     return Verifying(trained, folder, device=device, data_root=data_root).verify(
         data=data, upgrade=upgrade
     )
@@ -118,20 +124,20 @@ class Verifying(Binding):
         if upgrade:
             self._upgrade()
         files = () if self.path is None else run.inspected(self.path)
-        problems = [seen.error for seen in files if _counts(seen)]
+        problems = [seen.error for seen in files if seen.error and _counts(seen)]
         rescored, found = None, ""
         try:
             if self.manifest.format != OLD:
                 rescored = self._rescored()
                 problems += _difference(self.name, rescored)
         except (ArtifactError, NumericsError) as error:
-            problems.append(error)
+            if str(error) not in map(str, problems):
+                problems.append(error)
         if data:
             found, fault = self._data()
             problems += fault
-        problem = next(filter(None, problems), None)
         old = self.manifest.format == OLD
-        return Verified(self.name, files, old, rescored, found, problem)
+        return Verified(self.name, files, old, rescored, found, tuple(problems))
 
     def _rescored(self) -> Rescored:
         """The canaries, scored as any sample is."""
