@@ -224,12 +224,12 @@ def _array_batches(inputs: Inputs, reading: ImageReading) -> Iterator[Batch]:
         raise DataError(f"{inputs.name} is an array of images: it has no groups to tell apart.")
     for part in inputs.parts:
         assert isinstance(part, Arrays)
-        array = part.array
         prefix = f"{part.name}:" if len(inputs.parts) > 1 else ""
-        for first in range(0, len(array), IMAGES):
-            piece = np.asarray(array[first : first + IMAGES])
+        first = 0
+        for piece, _ in part.pieces(IMAGES):
             ids = [f"{prefix}{row}" for row in range(first, first + len(piece))]
             yield Batch(ids, images.resize(piece, reading.form))
+            first += len(piece)
 
 
 def table_batch(chunk: Chunk, reading: TableReading, *, many: bool) -> Batch:

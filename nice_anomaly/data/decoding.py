@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from nice_anomaly.data.listing import what_else, why
+from nice_anomaly.data.names import printable
 from nice_anomaly.errors import NiceAnomalyError
 from nice_anomaly.limits import beyond, limit
 
@@ -26,6 +27,7 @@ Box = tuple[int, int, int, int]
 
 FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 ORDINARY = 16_000_000  # bytes: what is set aside before anything is known of an image
+BLOCK = 64 << 20  # bytes that Pillow asks for at once: so many go back to the system when freed
 TILE = 1 << 20  # pixels
 GAP = 3.0  # how much finer than its result an image is before it is interpolated
 ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # an Exif tag, and its values for a quarter turn
@@ -201,6 +203,7 @@ def _size_of(file: Path) -> int:
 
 def _opened(file: Path) -> Image.Image:
     """An image that is not decoded yet; a limit that the user has raised is Pillow's as well."""
+    Image.core.set_block_size(BLOCK)  # type: ignore[attr-defined]
     most = Image.MAX_IMAGE_PIXELS
     if most is not None and limit("pixels") > 2 * most:
         Image.MAX_IMAGE_PIXELS = limit("pixels")
@@ -287,6 +290,5 @@ def _reason(error: Exception) -> str:
             return "needs more memory than there is"
         case OSError(errno=int()) | ValueError(args=("embedded null byte",)):
             return f"cannot be read ({why(error)})"
-    said = " ".join(str(error).split()) or type(error).__name__
-    shown = "".join(letter if letter.isprintable() else "?" for letter in said)
-    return f"is not a readable image ({shown[:200]})"
+    said = printable(str(error)) or type(error).__name__
+    return f"is not a readable image ({said[:200]})"
