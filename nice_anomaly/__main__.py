@@ -96,11 +96,14 @@ class _Stops:
         signal.setitimer(signal.ITIMER_REAL, SOON)
 
     def _swallowed(self, lost: "sys.UnraisableHookArgs") -> None:
-        """What is raised in a callback of the interpreter goes nowhere: raise it again."""
+        """What is raised in a callback of the interpreter goes nowhere: raise it again.
+
+        Other errors there are of what was left half done, as after a signal.
+        """
         if issubclass(lost.exc_type, KeyboardInterrupt | SystemExit) and self.number:
             self._at = -AGAIN
             self._wait(self.number)
-        else:
+        elif sys.flags.dev_mode:
             sys.__unraisablehook__(lost)
 
 
