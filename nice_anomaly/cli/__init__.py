@@ -14,7 +14,7 @@ from nice_anomaly.cli.options import grouped
 from nice_anomaly.cli.wording import as_typed
 from nice_anomaly.errors import ArtifactError, NiceAnomalyError
 
-TERMINATED = 143
+INTERRUPTED, TERMINATED = 130, 143
 
 app = typer.Typer(
     name="nice-anomaly",
@@ -91,6 +91,12 @@ def main() -> None:
         if reason:
             _tell(reason, stop.code)
         raise
+    except (Exception, KeyboardInterrupt) as error:
+        # A library may make an error of its own of an interruption, and name it.
+        if KeyboardInterrupt.__name__ not in repr(error):
+            raise
+        _tell("interrupted", INTERRUPTED)
+        sys.exit(INTERRUPTED)
 
 
 def _tell(sentence: str, code: object) -> None:
