@@ -105,9 +105,7 @@ def _run() -> None:
     try:
         app()
     except KeyboardInterrupt:  # in what Typer does before and after
-        sys.stderr.write("interrupted.\n")
-        _tell("interrupted", INTERRUPTED)
-        sys.exit(INTERRUPTED)
+        _interrupted()
     except SystemExit as stop:
         chain = [*_causes(stop)]
         if any(isinstance(cause, BrokenPipeError) for cause in chain):
@@ -121,6 +119,17 @@ def _run() -> None:
             _tell(reason, stop.code)
         sys.stdout.flush()
         raise
+    except Exception as error:
+        # A library may make an error of its own of an interruption, and name it.
+        if KeyboardInterrupt.__name__ not in repr(error):
+            raise
+        _interrupted()
+
+
+def _interrupted() -> NoReturn:
+    sys.stderr.write("interrupted.\n")
+    _tell("interrupted", INTERRUPTED)
+    sys.exit(INTERRUPTED)
 
 
 def show_warnings() -> None:
