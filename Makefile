@@ -15,7 +15,9 @@ TORCH     := 'torch>=2.6' 'torchvision>=0.21'
 CONFIG ?= mnist
 SEEDS  ?= 1
 
-.PHONY: setup demo test check reproduce bench figures clean
+INPUTS ?= 100000
+
+.PHONY: setup demo test check reproduce bench fuzz figures clean
 
 setup: $(STAMP)
 
@@ -48,6 +50,9 @@ reproduce: $(STAMP)   ## the published experiment; SEEDS=5, CONFIG=paper
 
 bench: $(STAMP)       ## speed against the matrix-product rate of this machine
 	$(BIN)/python scripts/bench.py
+
+fuzz: $(STAMP)        ## hostile inputs, damaged runs, kills, races, counted; INPUTS=1000000
+	$(BIN)/python scripts/faults.py --inputs $(INPUTS)
 
 figures: $(STAMP)     ## every picture and table of README and docs, from results/ alone
 	$(BIN)/python scripts/figures.py

@@ -1,9 +1,8 @@
 """Learning: from settings and normal data to a job that is ready to start, and to a trained run."""
 
 import platform
-import time
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -27,46 +26,27 @@ from nice_anomaly.data import (
     unwatched,
 )
 from nice_anomaly.density import Density
-from nice_anomaly.errors import DataError, NumericsError
 from nice_anomaly.initial import INITIAL
 from nice_anomaly.models import rebuilt
-from nice_anomaly.own_data import own_material
 from nice_anomaly.preprocess import Preprocess
-from nice_anomaly.run import (
-    DataRecord,
-    Manifest,
-    Trained,
-    drop_checkpoint,
-    load_checkpoint,
-    load_manifest,
-    save_checkpoint,
-    save_run,
-)
+from nice_anomaly.run import DataRecord, Manifest, Trained
 from nice_anomaly.runtime import choose_device, choose_precision
 from nice_anomaly.scores.likelihood import log_likelihoods
 from nice_anomaly.settings import Settings
 from nice_anomaly.training import Checkpoint, Progress, train
-
-SAVE_EVERY_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class Kept:
-    """The run was saved: with its best weights so far, or ``finished``."""
-
-    path: Path
-    finished: bool
+from nice_anomaly.words import brief, listed
 
 
-Report = Progress | Checkpoint | Kept
-Listener = Callable[[Report], None]
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)
 class Job:
     """A training that is ready to start: data cut, preprocessing fixed, model initialised.
 
-    ``inputs`` are the user's arguments as absolute paths, none for data without files.
+    ``inputs`` are the user's arguments as absolute paths, none for data without files; ``created``
+    is when the training was begun.
     """
 
     settings: Settings
@@ -75,6 +55,7 @@ class Job:
     preprocess: Preprocess
     model: Density
     precision: torch.dtype
+    created: str = field(default_factory=_now)
 
     def train(self, resume: Checkpoint | None = None) -> Iterator[Progress | Checkpoint]:
         """Train in place; see ``training.train``."""
@@ -91,10 +72,16 @@ class Job:
 
     def trained(self, checkpoint: Checkpoint, *, finished: bool = True) -> Trained:
         """The run that the best weights of a training make."""
+        manifest, seen = self.manifest(checkpoint, finished=finished), self._hashes[0]
+        held_out = self.material.dataset.values[self.material.split.early_stopping]
+        rows, device = None if self.settings.private else held_out, str(self.model.device)
+        return Trained.of(manifest, checkpoint.best, self.preprocess, seen, rows, device)
+
+    def manifest(self, checkpoint: Checkpoint | None, *, finished: bool) -> Manifest:
+        """What the training is and how far it came, None for its very start."""
         data, parts = self.material.dataset, self.material.split
-        seen, repeated = self._hashes
-        manifest = Manifest(
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        return Manifest(
+            created=self.created,
             versions=versions(),
             settings=self.settings,
             data=DataRecord(
@@ -105,31 +92,17 @@ class Job:
                 early_stopping=len(parts.early_stopping),
                 calibration=len(parts.calibration),
                 fingerprint=data.fingerprint,
-                repeated=repeated,
+                repeated=self._hashes[1],
                 inputs=self.inputs,
                 reading=self.material.reading,
             ),
             architecture=self.model.architecture,
             finished=finished,
             precision=str(self.precision).removeprefix("torch."),
-            best_epoch=checkpoint.best_epoch,
-            history=checkpoint.history,
+            best_epoch=0 if checkpoint is None else checkpoint.best_epoch,
+            history=() if checkpoint is None else checkpoint.history,
             fingerprint="",
         )
-        return Trained.of(manifest, checkpoint.best, self.preprocess, seen)
-
-    def keep(self, path: Path, checkpoint: Checkpoint, *, finished: bool) -> Kept:
-        """Save the run as it is now, and for an unfinished one what going on needs.
-
-        Raises:
-            ArtifactError: the folder cannot be written.
-        """
-        if not finished:
-            save_checkpoint(path, checkpoint)
-        save_run(path, self.trained(checkpoint, finished=finished))
-        if finished:
-            drop_checkpoint(path)
-        return Kept(path, finished)
 
     def held_out(self, checkpoint: Checkpoint) -> float:
         """The mean log-likelihood of the early-stopping part as it is scored, without noise.
@@ -194,73 +167,6 @@ def ready(settings: Settings, material: Material, inputs: tuple[str, ...], devic
     return Job(settings, material, inputs, preprocess, model.to(target), precision)
 
 
-def interrupted(path: Path, root: Path, device: str = "auto") -> tuple[Job, Checkpoint]:
-    """The job and the state of a training that stopped, if its data are still the same.
-
-    Raises:
-        ArtifactError: there is nothing to go on with, or it is damaged.
-        DataError: the data are gone or others.
-    """
-    checkpoint, manifest = load_checkpoint(path), load_manifest(path)
-    data = manifest.data
-    material = own_material(manifest, root)
-    if material.dataset.fingerprint != data.fingerprint:
-        remedy = "" if data.inputs else " Name the folder it was trained from with `data_root`."
-        raise DataError(
-            f"the '{data.name}' data are not those that the run {path} was begun with.{remedy}"
-        )
-    return ready(manifest.settings, material, data.inputs, device), checkpoint
-
-
-def train_to_the_end(
-    job: Job, path: Path | None, resume: Checkpoint | None, listen: Listener
-) -> Checkpoint:
-    """Train, tell ``listen`` of every report, and keep the run in ``path`` on the way.
-
-    An interruption and a diverging loss keep the best weights so far, if an epoch was complete.
-
-    Raises:
-        NumericsError: the loss is no longer finite.
-        KeyboardInterrupt: somebody stopped it; its sentence says what was kept.
-        ArtifactError: the folder cannot be written.
-    """
-    last, saved = resume, time.monotonic()
-
-    def keep(checkpoint: Checkpoint, *, finished: bool) -> None:
-        if path is not None:
-            listen(job.keep(path, checkpoint, finished=finished))
-
-    try:
-        for report in job.train(resume):
-            if isinstance(report, Checkpoint):
-                last = report
-            listen(report)
-            due = time.monotonic() - saved > SAVE_EVERY_SECONDS
-            if isinstance(report, Checkpoint) and due:
-                keep(report, finished=False)
-                saved = time.monotonic()
-    except KeyboardInterrupt:
-        if last is None or path is None:
-            raise KeyboardInterrupt("interrupted: nothing was kept.") from None
-        keep(last, finished=False)
-        raise KeyboardInterrupt(
-            f"interrupted: {path} holds the weights of epoch {last.best_epoch + 1}, the best of "
-            f"{last.epochs_done}. Go on with `learn(resume=True, run={str(path)!r})`, or use the "
-            f"run as it is."
-        ) from None
-    except NumericsError as error:
-        if last is None or path is None:
-            raise
-        keep(last, finished=True)
-        raise NumericsError(
-            f"{error}\n{path} holds the weights of epoch {last.best_epoch + 1}, the best before "
-            f"that."
-        ) from error
-    assert last is not None
-    keep(last, finished=True)
-    return last
-
-
 def remarks(job: Job, known: Collection[str | None] = ()) -> Iterator[str]:
     """What a user has to know of what was read: details lost, labels in vain, columns left out.
 
@@ -273,15 +179,10 @@ def remarks(job: Job, known: Collection[str | None] = ()) -> Iterator[str]:
         return
     counts = truth_of(material.labels, reading.anomaly_values).counts
     for absent in absent_values(reading.label_column, counts, "everything is learned as normal"):
-        yield f"note: {absent}. Its values: {', '.join(material.labels[:8])}"
+        yield f"note: {absent}. Its values: {listed(material.labels, 8)}"
     for column in reading.columns:
         if column.kind == "left out" and column.name not in known:
-            yield f"column {column.name} left out: {column.reason}"
-
-
-def silent(report: Report) -> None:
-    """What hears of a training where nobody looks."""
-    del report
+            yield f"column {brief(column.name)} left out: {brief(column.reason, 300)}"
 
 
 def versions() -> dict[str, str]:

@@ -13,14 +13,21 @@ from nice_anomaly.errors import ConfigError, DataError
 VARIABLE = "NICE_ANOMALY_LIMITS"
 LIMITS: Mapping[str, tuple[int, str]] = {
     "pixels": (100_000_000, "pixels in an image"),
-    "columns": (10_000, "columns in a table"),
+    "columns": (16_384, "columns in a table"),
+    "cells": (100_000_000, "cells to learn from"),
     "cell": (1_000_000, "characters in a cell"),
     "line": (20_000_000, "characters in a line"),
     "unpacked": (1 << 30, "bytes when unpacked"),
+    "page": (1 << 27, "bytes in a page of Parquet"),
+    "batch": (1 << 29, "bytes in a batch of Arrow"),
+    "strings": (40_000_000, "bytes of texts in a workbook"),
+    "members": (50_000, "files in an archive"),
     "image": (450_000_000, "bytes to hold while it is decoded"),
     "download": (100_000_000, "bytes in a download"),
     "pipe": (60, "seconds without a writer"),
-    "settings": (1_000_000, "characters in a settings file"),
+    "manifest": (50_000_000, "bytes in a run.json"),
+    "calibration": (1 << 30, "bytes in a calibration"),
+    "settings": (100_000, "characters in a settings file"),
 }
 
 
@@ -31,7 +38,7 @@ def limit(name: str) -> int:
         ConfigError: the environment names a limit that is none, or gives it no whole number.
 
     >>> limit("columns")
-    10000
+    16384
     """
     return _raised().get(name, LIMITS[name][0])
 

@@ -47,9 +47,26 @@ def rebuilt(architecture: Shape, weights: Mapping[str, Tensor]) -> Density:
     Raises:
         RuntimeError: the weights are not those of such a model.
     """
+    return filled(hollow(architecture), weights)
+
+
+def hollow(architecture: Shape) -> Density:
+    """The model of that architecture without its numbers: it has shapes and takes no memory."""
     _, kind = MODELS[architecture.kind]
-    with torch.random.fork_rng(devices=[]), _WithoutDraws():  # all numbers are in the weights
+    with torch.device("meta"), _WithoutDraws():
         model: Density = kind(architecture)
+    return model
+
+
+def filled(model: Density, weights: Mapping[str, Tensor]) -> Density:
+    """A hollow model with its numbers, which it takes as they are.
+
+    Raises:
+        RuntimeError: they are not those of such a model.
+    """
+    for name, tensor in model.state_dict().items():
+        if name in weights and weights[name].dtype != tensor.dtype:
+            raise RuntimeError(f"{name} is of another type")
     model.load_state_dict(weights, assign=True)
     return model
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.files import refuse_absent_folder, replacing
 from nice_anomaly.sheets import Sheet
+from nice_anomaly.words import brief
 
 SUFFIXES = (".csv", ".jsonl", ".parquet", ".xlsx")
 NEEDED = {".parquet": ("pyarrow", "table"), ".xlsx": ("openpyxl", "excel")}  # and its extra
@@ -87,11 +88,12 @@ class Arranged:
     def _aligned(self, columns: Columns) -> Columns:
         """In the order of the file's columns: other rows may have another one, or lack some."""
         self._names = self._names or list(columns)
-        new = [name for name in columns if name not in self._names]
-        if new:
+        known = {*self._names}
+        new = next((name for name in columns if name not in known), None)
+        if new is not None:
             raise ConfigError(
-                f"the files have different columns: '{new[0]}' is not in the first. Give files of "
-                f"the same columns, or leave `keep_columns` away."
+                f"the files have different columns: '{brief(new)}' is not in the first. Give files "
+                f"of the same columns, or leave `keep_columns` away."
             )
         nothing = [None] * len(columns["id"])
         return {name: columns.get(name, nothing) for name in self._names}

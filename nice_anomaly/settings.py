@@ -177,8 +177,12 @@ class CalibrateSettings(Section):
 
 
 class Settings(Section):
-    """Everything that decides what a run becomes, besides the data themselves."""
+    """Everything that decides what a run becomes, besides the data themselves.
 
+    A ``private`` run keeps no samples that it has learned from.
+    """
+
+    private: bool = False
     seed: int = Field(0, ge=0, lt=2**63)
     model: ModelName = "nice"
     data: DataSettings = DataSettings()

@@ -18,10 +18,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from nice_anomaly import normals
 from nice_anomaly.data import Wishes, recognise
 from nice_anomaly.errors import NiceAnomalyError
-from nice_anomaly.learning import remarks, silent, train_to_the_end
+from nice_anomaly.keeping import silent, train_to_the_end
+from nice_anomaly.learning import remarks
 from nice_anomaly.library import Run, begin, settings_for
 from nice_anomaly.own_data import OwnData
-from nice_anomaly.run import calibration_bytes, packed, parse_calibration, unpacked
+from nice_anomaly.run import OLD, calibration_bytes, packed, parse_calibration, unpacked
 from nice_anomaly.thresholds import (
     ALL,
     Bounds,
@@ -180,7 +181,7 @@ class NiceDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
         state = {**super().__getstate__()}
         if "run_" in state:
             run = state["run_"]
-            kept = {name: calibration_bytes(one) for name, one in run.readable_calibrations()}
+            kept = {name: calibration_bytes(one, name) for name, one in run.readable_calibrations()}
             state["run_"] = packed(run.trained), kept
         return state
 
@@ -190,9 +191,10 @@ class NiceDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
         if "run_" in state:
             files, calibrations = state["run_"]
             run = Run(unpacked(files, PICKLE), device=state["device"])
-            weights = run.manifest.fingerprint
+            weights, old = run.manifest.fingerprint, run.manifest.format == OLD
             for name, kept in calibrations.items():
-                run.keep(parse_calibration(kept, weights, PICKLE, "Fit it again."), name)
+                again = "Fit it again."
+                run.keep(parse_calibration(kept, name, weights, PICKLE, again, old=old), name)
             state["run_"] = run
         super().__setstate__(state)
 

@@ -101,6 +101,8 @@ def train(
     if checkpoint is not None:
         _restore(checkpoint, model, optimizer, generator)
     for epoch in range(checkpoint.epochs_done if checkpoint else 0, settings.epochs):
+        if checkpoint and epoch - 1 - checkpoint.best_epoch >= settings.patience:
+            return
         started = time.perf_counter()
         total, seen = 0.0, 0
         for batch, rows in enumerate(_batches(len(fit), passes, settings, generator)):
@@ -125,8 +127,6 @@ def train(
         )
         checkpoint = _checkpoint(checkpoint, summary, model, optimizer, generator)
         yield checkpoint
-        if epoch - checkpoint.best_epoch >= settings.patience:
-            return
 
 
 def _held_out(model: Density, preprocess: Preprocess, raw: Tensor, precision: torch.dtype) -> float:

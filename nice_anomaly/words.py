@@ -4,6 +4,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 
@@ -54,6 +55,35 @@ def counted(counts: dict[str, int]) -> str:
     '1,200 unreadable, 3 anomalies'
     """
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+
+
+def brief(thing: object, most: int = 60) -> str:
+    r"""A name, cell or error of any length as part of a sentence: one printable line.
+
+    Of a long one the middle is left out.
+
+    >>> brief("two\nlines"), brief("\x1b[31mred"), brief("a" * 100, 12)
+    ('two lines', '\\x1b[31mred', 'aaaaa … aaaa')
+    """
+    text = str(thing)
+    if len(text) > most:
+        text = f"{text[: (most - 2) // 2]} … {text[len(text) - (most - 3) // 2 :]}"
+    plain = " ".join(text.split())
+    if plain.isprintable():
+        return plain
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in plain
+    )
+
+
+def listed(names: Iterable[object], most: int = 12) -> str:
+    """The first of some names, and that there are more.
+
+    >>> listed(["a", "b", "c"], 2)
+    'a, b, …'
+    """
+    first = [brief(name) for name in islice(names, most + 1)]
+    return ", ".join([*first[:most], "…"] if len(first) > most else first)
 
 
 def several(words: object) -> tuple[str, ...]:

@@ -18,8 +18,9 @@ from nice_anomaly import Run, load_run
 from nice_anomaly.cli import render
 from nice_anomaly.data import BuiltIn
 from nice_anomaly.files import write
-from nice_anomaly.learning import Listener, Report, prepare, train_to_the_end, versions
-from nice_anomaly.run import MANIFEST
+from nice_anomaly.keeping import Listener, Report, train_to_the_end
+from nice_anomaly.learning import prepare, versions
+from nice_anomaly.run import MANIFEST, new_run
 from nice_anomaly.settings import Settings
 from nice_anomaly.training import Checkpoint, Progress
 
@@ -52,7 +53,7 @@ def train(settings: Settings, path: Path, data_root: Path) -> Run:
         DataError: the built-in set of the settings is missing or damaged.
     """
     job = prepare(settings, data_root)
-    with render.progress_bar(str(path), None, "samples") as bar:
+    with new_run(path, overwrite=True), render.progress_bar(str(path), None, "samples") as bar:
         train_to_the_end(job, path, None, telling(path, settings, bar))
     return load_run(path, data_root=data_root)
 

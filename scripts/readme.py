@@ -23,6 +23,13 @@ Maker = Callable[[Path], str]
 COMPARED = ("likelihood", "auto")
 CODED = [f"`{score}`" for score in COMPARED]
 CUTS = (" to fit, ", "│ assumes ")  # what follows is not for the first minute
+TRIED = {
+    "inputs": ("hostile files to every reader", "a traceback, a hang over 5 s"),
+    "mutations": ("run folders edited, cut, mixed, emptied", "another verdict, a traceback"),
+    "flips": ("run folders with one bit flipped", "another verdict, a traceback"),
+    "kills": ("commands killed at a random instant", "a damaged run, other weights, a leftover"),
+    "races": ("commands racing for one folder", "a lost or a broken run"),
+}
 ROWS = {"mnist": "reproduce.json", "mnist-large": "reproduce-mnist-large.json"}
 
 
@@ -243,8 +250,25 @@ def session(results: Path) -> str:
     return "\n".join(["```", *lines[:-1], "```", ""])
 
 
+def reliability(results: Path) -> str:
+    """How often harm was tried, and what came of it."""
+    found = read(results / "faults.json")
+    rows = []
+    for name, (tried, defect) in TRIED.items():
+        part = found[name]
+        made = part["provenance"]
+        when = f"{made['date'][:10]}, {made['commit'][:7]}"
+        rows.append([tried, f"{part['tried']:,}", defect, f"**{part['defects']:,}**", when])
+    inputs = found["inputs"]
+    longest = f"The slowest file took {inputs['slowest_seconds']:.1f} s"
+    largest = f"the largest process {inputs['peak_mib']:,.0f} MiB, PyTorch included."
+    header = ["tried", "times", "a defect would be", "defects", "on, at"]
+    return f"{table(header, rows)}\n{longest}, {largest}\n"
+
+
 MAKERS: dict[str, Maker] = {
     "session": session,
+    "reliability": reliability,
     "caption": caption,
     "pairs": pairs,
     "blindness": blindness,

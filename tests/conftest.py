@@ -23,6 +23,7 @@ from unittest.mock import patch
 import pytest
 
 from nice_anomaly.cli import main
+from nice_anomaly.run.seal import sealed_json, unsealed_json
 
 # A console keeps the width that it finds here when it is made; a worker of pytest sets one.
 os.environ.pop("COLUMNS", None)
@@ -101,8 +102,14 @@ def copied(folder: Path, target: Path) -> Path:
     """A copy of a folder with data and runs; the runs there know the data beside them."""
     shutil.copytree(folder, target, dirs_exist_ok=True)
     for manifest in target.glob("runs/*/run.json"):
-        manifest.write_text(manifest.read_text().replace(str(folder), str(target)))
+        moved(manifest, str(folder), str(target))
     return target
+
+
+def moved(manifest: Path, here: str, there: str) -> None:
+    """A run that knows its data in another place, as if it had been trained on them there."""
+    text = json.dumps(unsealed_json(manifest.read_bytes())).replace(here, there)
+    manifest.write_bytes(sealed_json(json.loads(text)))
 
 
 def write_csv(path: str | Path, names: list[str], rows: Iterable[Iterable[Any]]) -> Path:

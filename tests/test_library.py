@@ -21,7 +21,7 @@ from nice_anomaly.errors import (
     NiceAnomalyError,
     NotCalibratedError,
 )
-from nice_anomaly.learning import Report
+from nice_anomaly.keeping import Report
 from nice_anomaly.library import Run, load_run
 from nice_anomaly.metrics import Rate, auroc
 from nice_anomaly.output import open_rows
@@ -624,7 +624,7 @@ REFUSED: dict[str, tuple[Act, type[NiceAnomalyError], str]] = {
     "resume where there is nothing": (
         lambda _, __, ___: na.learn(resume=True, run="nowhere"),
         ArtifactError,
-        "there is nothing to resume in nowhere (no checkpoint.safetensors): its training is "
+        "there is nothing to resume in nowhere: its training is "
         "finished or never began. Start one with `learn()`.",
     ),
     "load what is not there": (

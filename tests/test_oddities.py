@@ -528,7 +528,9 @@ def test_the_end_is_the_end_wherever_the_rows_are_parted(tmp_path: Path, rows: i
     chunks = list(open_tables([path], rows))
     faults = {chunk.start + row: why for chunk in chunks for row, why in chunk.faults.items()}
     assert sum(chunk.rows for chunk in chunks) == 4
-    total = {} if rows < 3 else {3: "looks like a line of totals ('Sum')"}  # one alone is a row
+    total = (
+        {} if rows in (1, 3) else {3: "looks like a line of totals ('Sum')"}
+    )  # one alone is a row
     assert faults == {1: "is empty", **total}
 
 
@@ -583,7 +585,7 @@ def test_a_database_is_asked(database: Path, query: str) -> None:
 ASKED = {
     "no such table": ("nuts", "no such table: nuts.*It has the tables all parts"),
     "no query": ("", "It has the tables all parts"),
-    "a change": ("delete from 'all parts'", "readonly database"),
+    "a change": ("delete from 'all parts'", "a query may only read"),
     "nothing found": ("select * from 'all parts' where a > 9", "gives no rows"),
     "no SQL": ("select from where", "syntax error"),
     "the same name twice": ("select a, a from 'all parts'", "'a' is there twice"),

@@ -23,6 +23,7 @@ from nice_anomaly.run import (
     MANIFEST,
     Trained,
     calibrations,
+    checkpoint_file,
     load_calibration,
     load_checkpoint,
     load_manifest,
@@ -35,6 +36,7 @@ from nice_anomaly.run import (
     unpacked,
 )
 from nice_anomaly.run.manifest import as_json, parse_manifest
+from nice_anomaly.run.seal import sealed_json, unsealed_json
 from nice_anomaly.scores import Origin, Scores, Typicality
 from nice_anomaly.scores.typicality import fit_typicality
 from nice_anomaly.thresholds import (
@@ -244,9 +246,14 @@ def test_a_calibration_needs_a_name_for_a_file(folder: Path, made: Trained, name
             act()
 
 
-def test_a_checkpoint_comes_back_as_it_was_saved(tmp_path: Path, last: Checkpoint) -> None:
-    save_checkpoint(tmp_path, last)
-    back = load_checkpoint(tmp_path)
+def test_a_checkpoint_comes_back_as_it_was_saved(
+    tmp_path: Path, job: Job, last: Checkpoint
+) -> None:
+    manifest = job.manifest(last, finished=False)
+    save_checkpoint(tmp_path, manifest, last)
+    found, back = load_checkpoint(tmp_path)
+    assert found == manifest
+    assert back is not None
     assert (back.history, back.best_epoch) == (last.history, last.best_epoch)
     for part in ("weights", "best", "optimizer"):
         saved, found = getattr(last, part), getattr(back, part)
@@ -272,7 +279,7 @@ def test_a_crash_before_the_manifest_leaves_the_previous_run_whole(
             raise ArtifactError("no space left")
         write(path, content)
 
-    monkeypatch.setattr("nice_anomaly.run.folder.write", crashing)
+    monkeypatch.setattr("nice_anomaly.run.saving.write", crashing)
     with pytest.raises(ArtifactError, match="no space left"):
         save_run(folder, other)
     assert load_run(folder).manifest == made.manifest
@@ -413,6 +420,8 @@ TYPES = {  # of everything in run.json, as a hand-written table: what a value mu
     "history.0.samples_per_second": "number",
     "history.0.seconds": "number",
     "fingerprint": "text",
+    "parts": "mapping",
+    "parts.canaries": "text",
 }
 OTHERS: dict[str, list[object]] = {  # what JSON could hold instead, some of it nearly right
     "whole number": ["3", None, [3], 2.5, True],
@@ -438,7 +447,7 @@ def place_of(path: str) -> tuple[str | int, ...]:
 
 def test_the_table_of_types_has_every_entry(plain: Trained) -> None:
     """But not each of the settings and of a column, whose types are checked in the same way."""
-    known = set(entries(json.loads(as_json(plain.manifest))))
+    known = set(entries(unsealed_json(as_json(plain.manifest))))
     listed = {place_of(path) for path in TYPES}
     assert listed <= known
     sampled = (("settings",), ("data", "reading"), ("versions",))
@@ -461,52 +470,52 @@ def name_of(path: str) -> str:
     ],
 )
 def test_an_entry_of_another_type_is_named(plain: Trained, path: str, value: object) -> None:
-    document = json.loads(as_json(plain.manifest))
+    document = unsealed_json(as_json(plain.manifest))
     put(document, place_of(path), value)
     with pytest.raises(ArtifactError, match=r"the run there is damaged: run\.json") as refused:
-        parse_manifest(json.dumps(document).encode(), "there")
+        parse_manifest(sealed_json(document), "there")
     assert name_of(path) in str(refused.value)
 
 
-@pytest.mark.parametrize("value", [None, [1], {"a": 1}, "one"])
+@pytest.mark.parametrize("value", [None, [1], {"a": 1}, "one", "2", 2.0, True, 0, -1])
 def test_a_format_that_is_no_number_is_damage(plain: Trained, value: object) -> None:
-    document = json.loads(as_json(plain.manifest)) | {"format": value}
-    with pytest.raises(ArtifactError, match=r"run\.json is not readable JSON"):
-        parse_manifest(json.dumps(document).encode(), "there")
+    document = unsealed_json(as_json(plain.manifest)) | {"format": value}
+    with pytest.raises(ArtifactError, match=r"run\.json has a format that never was"):
+        parse_manifest(sealed_json(document), "there")
 
 
 @pytest.mark.parametrize("place", ["", "data", "data.layout", "data.reading", "architecture"])
 def test_an_entry_that_nobody_knows_is_named(plain: Trained, place: str) -> None:
-    document = json.loads(as_json(plain.manifest))
+    document = unsealed_json(as_json(plain.manifest))
     put(document, place_of(f"{place}.more".removeprefix(".")), 1)
     with pytest.raises(ArtifactError, match="lacks or has wrong entries") as refused:
-        parse_manifest(json.dumps(document).encode(), "there")
+        parse_manifest(sealed_json(document), "there")
     assert name_of(f"{place}.more".removeprefix(".")) in str(refused.value)
 
 
 @pytest.mark.parametrize("path", [path for path in TYPES if "." not in path and path != "format"])
 def test_an_entry_that_is_missing_is_named(plain: Trained, path: str) -> None:
-    document = json.loads(as_json(plain.manifest))
+    document = unsealed_json(as_json(plain.manifest))
     del document[path]
     with pytest.raises(ArtifactError, match=f"lacks or has wrong entries: {path}"):
-        parse_manifest(json.dumps(document).encode(), "there")
+        parse_manifest(sealed_json(document), "there")
 
 
 def edited(path: Path, change: Callable[[dict[str, object]], object]) -> None:
-    document = json.loads((path / "run.json").read_text())
+    document = unsealed_json((path / "run.json").read_bytes())
     change(document)
-    (path / "run.json").write_text(json.dumps(document))
+    (path / "run.json").write_bytes(sealed_json(document))
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda p: (p / "run.json").unlink(), "there is no run in"),
     "no-json": (lambda p: (p / "run.json").write_text("{"), "not readable JSON"),
-    "a-list": (lambda p: (p / "run.json").write_text("[1]"), "not readable JSON"),
-    "no-format": (lambda p: edited(p, lambda d: d.pop("format")), "not readable JSON"),
+    "a-list": (lambda p: (p / "run.json").write_text("[1]"), "is not a run of nice-anomaly"),
+    "no-format": (lambda p: edited(p, lambda d: d.pop("format")), "is not a run of nice-anomaly"),
     "newer": (lambda p: edited(p, lambda d: d.update(format=99)), "newer version"),
     "lacks": (lambda p: edited(p, lambda d: d.pop("data")), "lacks or has wrong entries"),
     "extra": (lambda p: edited(p, lambda d: d.update(x=1)), "lacks or has wrong entries"),
-    "no-weights": (lambda p: next(p.glob("weights-*")).unlink(), "cannot be read"),
+    "no-weights": (lambda p: next(p.glob("weights-*")).unlink(), r"weights-.* is missing"),
     "cut": (lambda p: next(p.glob("weights-*")).write_bytes(b"x"), "is not the file that"),
 }
 
@@ -533,8 +542,9 @@ def test_a_damaged_calibration_or_checkpoint_is_an_error(tmp_path: Path, content
     (tmp_path / "default.calibration.safetensors").write_bytes(content)
     with pytest.raises(ArtifactError, match="calibrate again"):
         load_calibration(tmp_path, "weights")
-    (tmp_path / "checkpoint.safetensors").write_bytes(content)
-    with pytest.raises(ArtifactError, match=r"checkpoint\.safetensors cannot be read"):
+    checkpoint_file(tmp_path).parent.mkdir()
+    checkpoint_file(tmp_path).write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"checkpoint\.safetensors is damaged.*begin again"):
         load_checkpoint(tmp_path)
 
 
@@ -571,10 +581,10 @@ def test_a_folder_that_cannot_be_is_an_error(tmp_path: Path) -> None:
 
 def test_nothing_in_a_run_is_pickled(folder: Path, made: Trained, last: Checkpoint) -> None:
     save_calibration(folder, simple(made))
-    save_checkpoint(folder, last)
-    files = [*folder.iterdir()]
+    save_checkpoint(folder, made.manifest, last)
+    files = [file for file in folder.rglob("*") if file.is_file()]
     assert {path.suffix for path in files} == {".json", ".safetensors"}
-    assert len(files) == 4
+    assert len(files) == 5
     for path in files:
         if path.suffix == ".json":
             json.loads(path.read_bytes())

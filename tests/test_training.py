@@ -12,12 +12,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from nice_anomaly import learning
+from nice_anomaly import keeping
 from nice_anomaly.config import load
 from nice_anomaly.data import Material, builtin_material, row_hashes
 from nice_anomaly.errors import ArtifactError, NumericsError
-from nice_anomaly.learning import Job, Kept, Report, interrupted, prepare, ready, train_to_the_end
-from nice_anomaly.run import load_run
+from nice_anomaly.keeping import Kept, Report, interrupted, train_to_the_end
+from nice_anomaly.learning import Job, prepare, ready
+from nice_anomaly.run import checkpoint_file, load_run
 from nice_anomaly.settings import Settings
 from nice_anomaly.training import Checkpoint, Progress, one_cycle
 
@@ -281,7 +282,7 @@ def test_a_training_that_ends_is_kept_whole(tmp_path: Path, whole: list[Checkpoi
     assert listener.count(Progress) == STEPS * EPOCHS
     assert [report for report in listener.heard if isinstance(report, Kept)] == [Kept(path, True)]
     assert same(load_run(path).model.state_dict(), whole[-1].best)
-    assert not (path / "checkpoint.safetensors").exists()
+    assert not list(path.glob(".*"))
 
 
 def test_a_training_in_memory_writes_nothing(
@@ -298,14 +299,14 @@ def test_a_training_in_memory_writes_nothing(
 def test_a_long_training_is_kept_on_the_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(learning, "SAVE_EVERY_SECONDS", -1)
+    monkeypatch.setattr(keeping, "SAVE_EVERY_SECONDS", -1)
     there: list[bool] = []
     listener = Listener()
 
     def listen(report: Report) -> None:
         listener(report)
         if isinstance(report, Kept):
-            there.append((tmp_path / "checkpoint.safetensors").exists())
+            there.append(checkpoint_file(tmp_path).exists())
 
     train_to_the_end(job(epochs=2), tmp_path, None, listen)
     kept = [report for report in listener.heard if isinstance(report, Kept)]
@@ -353,7 +354,7 @@ def test_a_training_that_diverges_keeps_the_last_good_weights(
         f"\n{tmp_path} holds the weights of epoch {whole[1].best_epoch + 1}, the best before that."
     )
     assert same(load_run(tmp_path).model.state_dict(), whole[1].best)
-    assert not (tmp_path / "checkpoint.safetensors").exists()  # it would only diverge again
+    assert not checkpoint_file(tmp_path).exists()  # it would only diverge again
 
 
 def test_a_training_that_diverges_in_its_first_epoch_keeps_nothing(tmp_path: Path) -> None:

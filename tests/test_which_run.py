@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Command, write_csv
+from conftest import Command, moved, write_csv
 from PIL import Image
 
 from nice_anomaly.data.tables import STDIN
@@ -110,8 +110,7 @@ def only(several: Path, here: Path, runs: list[str]) -> None:
     shutil.copytree(several, here, ignore=lambda _, names: {"runs"} & {*names}, dirs_exist_ok=True)
     for run in runs:
         shutil.copytree(several / "runs" / run, here / "runs" / run)
-        manifest = here / "runs" / run / "run.json"
-        manifest.write_text(manifest.read_text().replace(str(several), str(here)))
+        moved(here / "runs" / run / "run.json", str(several), str(here))
     (here / "runs" / ".last").write_text(f"runs/{runs[0]}\n")
 
 

@@ -50,6 +50,10 @@ Sort = Annotated[
         help="Write the least probable first. Default: in input order.",
     ),
 ]
+Resume = Annotated[
+    bool,
+    option(OUTPUT, "--resume", help="Go on with a detection into that file that was cut off."),
+]
 Top = Annotated[
     int | None,
     option(
@@ -98,17 +102,19 @@ def detect(
     keep_columns: Keep = False,
     flagged_only: FlaggedOnly = False,
     sort: Sort = None,
+    resume: Resume = False,
     top: Top = None,
     fail_on_anomaly: Fail = False,
     run: options.Run = None,
     as_json: options.Json = False,
 ) -> None:
     """Score samples and flag those below the threshold."""
-    _check(source, output, arranged=keep_columns or flagged_only or sort is not None)
+    _check(source, output, arranged=keep_columns or flagged_only or sort is not None, resume=resume)
     if by and fdr is None:
         raise ConfigError("--by chooses the method for --fdr: give --fdr too.")
     from nice_anomaly.cli import calibrations, detections, render, runs
     from nice_anomaly.data import Inputs, builtin, recognise
+    from nice_anomaly.evaluation.journal import journal_of
     from nice_anomaly.evaluation.summary import Summary, unmatched
     from nice_anomaly.library import load_run
     from nice_anomaly.output import Arrangement
@@ -125,7 +131,8 @@ def detect(
         runs.locate(run, samples, written), device=machine.device, data_root=machine.data_root
     )
     summary = Summary((LEAST if own else 0) if top is None else top)
-    with render.progress_bar("scoring", None, "samples") as bar:
+    kept = nullcontext() if output is None else journal_of(output, resume=resume, say=render.say)
+    with kept as journal, render.progress_bar("scoring", None, "samples") as bar:
         stream = loaded.stream(
             samples,
             calibration=calibration,
@@ -138,6 +145,7 @@ def detect(
             anomaly_values=labels.anomaly_values or (),
             time_column=time_column,
             keep_columns=keep_columns,
+            journal=journal,
             **written.words,
         )
         for_excel = output is not None and output.suffix == ".xlsx"
@@ -164,7 +172,7 @@ def detect(
     _leave(found, why, skip_unreadable=skip_unreadable, fail_on_anomaly=fail_on_anomaly)
 
 
-def _check(source: options.Source, output: Path | None, *, arranged: bool) -> None:
+def _check(source: options.Source, output: Path | None, *, arranged: bool, resume: bool) -> None:
     """Say what cannot be before anything is read."""
     from nice_anomaly.output import check
 
@@ -175,6 +183,8 @@ def _check(source: options.Source, output: Path | None, *, arranged: bool) -> No
         )
     if output is not None:
         check(output)
+    elif resume:
+        raise ConfigError("--resume goes on writing a file: name it with --output.")
     elif arranged:
         raise ConfigError(
             "--keep-columns, --flagged-only and --sort say what is in the file: name it with "

@@ -3,15 +3,18 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
 from nice_anomaly.cli import options
 from nice_anomaly.cli.options import OUTPUT, option
-from nice_anomaly.errors import ArtifactError, NotCalibratedError
+from nice_anomaly.errors import ArtifactError, NiceAnomalyError, NotCalibratedError, NumericsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nice_anomaly.density import Density
     from nice_anomaly.library import Run
+    from nice_anomaly.run import Manifest
     from nice_anomaly.thresholds import Calibration
     from nice_anomaly.training import EpochSummary
 
@@ -30,38 +33,83 @@ EXAMPLES = ("nice-anomaly info --plot training.png", "nice-anomaly info --run ru
 
 
 def info(run: options.Run = None, plot: Plot = None, as_json: options.Json = False) -> None:
-    """Show what a run is: its data, model, training, calibrations and versions."""
+    """Show what a run is: its data, model, training, calibrations and versions.
+
+    Ends with 4 if the run or a calibration is damaged, 5 if the default calibration is of other
+    weights.
+    """
     from nice_anomaly import curve
     from nice_anomaly.cli import render, runs
     from nice_anomaly.cli.columns import show_columns
-    from nice_anomaly.cli.wording import as_typed
     from nice_anomaly.data import TableReading
     from nice_anomaly.library import load_run
-    from nice_anomaly.run import DEFAULT
 
     if plot is not None:
         curve.check(plot)
-    loaded = load_run(runs.locate(run))
+    path = runs.locate(run)
+    try:
+        loaded = load_run(path)
+    except (ArtifactError, NumericsError) as error:
+        if not as_json:
+            _show_rest(path, error)
+        raise
+    found, lines, fault = _calibrations(loaded)
+    if plot is not None:
+        _draw(plot, loaded)
+    if as_json:
+        wrong = {} if fault is None else {"error": as_said(fault), "exit_code": fault.exit_code}
+        render.show_json({**record(loaded, found), **wrong})
+    else:
+        render.show_facts(f"run: {loaded.name}", [*facts(loaded), *lines])
+        reading = loaded.manifest.data.reading
+        if isinstance(reading, TableReading):
+            show_columns(reading.columns)
+    if fault is not None:
+        render.show_error(fault)
+        raise typer.Exit(fault.exit_code)
+
+
+def as_said(error: NiceAnomalyError) -> str:
+    """The sentence of an error as one would type it."""
+    from nice_anomaly.cli.wording import as_typed
+
+    return as_typed(str(error))
+
+
+def _show_rest(path: Path, error: NiceAnomalyError) -> None:
+    """What can be known of a run that cannot be loaded, if anything."""
+    from nice_anomaly.cli import render
+    from nice_anomaly.run import load_manifest
+
+    try:
+        manifest = load_manifest(path)
+    except ArtifactError:
+        return
+    render.show_facts(f"run: {path}", [*of_manifest(manifest), ("damaged", as_said(error))])
+
+
+def _calibrations(
+    run: "Run",
+) -> "tuple[dict[str, Calibration], list[tuple[str, str]], NiceAnomalyError | None]":
+    """Those that can be read, lines of all, and the fault for which detect refuses one."""
+    from nice_anomaly.run import DEFAULT
+
     found: dict[str, Calibration] = {}
     lines: list[tuple[str, str]] = []
-    for name in loaded.calibrations or (DEFAULT,):
+    faults: list[NiceAnomalyError] = []
+    for name in run.calibrations or (DEFAULT,):
         label = "calibration" if name == DEFAULT else f"calibration {name}"
         try:
-            found[name] = loaded.calibration(name)
+            found[name] = run.calibration(name)
             lines.append((label, describe(found[name])))
             if found[name].rule.claimed_rate is not None:
                 lines.append(("", found[name].claim))
         except (NotCalibratedError, ArtifactError) as error:
-            lines.append((label, as_typed(str(error))))
-    if plot is not None:
-        _draw(plot, loaded)
-    if as_json:
-        render.show_json(record(loaded, found))
-        return
-    render.show_facts(f"run: {loaded.name}", [*facts(loaded), *lines])
-    reading = loaded.manifest.data.reading
-    if isinstance(reading, TableReading):
-        show_columns(reading.columns)
+            lines.append((label, as_said(error)))
+            other = isinstance(error, NotCalibratedError) and name in run.calibrations
+            if isinstance(error, ArtifactError) or (other and name == DEFAULT):
+                faults.append(error)
+    return found, lines, min(faults, key=lambda fault: fault.exit_code, default=None)
 
 
 def record(run: "Run", calibrations: "dict[str, Calibration]") -> dict[str, Any]:
@@ -83,7 +131,18 @@ def record(run: "Run", calibrations: "dict[str, Calibration]") -> dict[str, Any]
 
 def facts(run: "Run") -> list[tuple[str, str]]:
     """What a person wants to know of a run, in words."""
-    manifest, data = run.manifest, run.manifest.data
+    manifest, model = run.manifest, run.trained.model
+    return of_manifest(
+        manifest,
+        ("parameters", f"{model.parameter_count:,}"),
+        of_training(model, manifest.history, manifest.best_epoch),
+        *of_weights(model),
+    )
+
+
+def of_manifest(manifest: "Manifest", *of_model: tuple[str, str]) -> list[tuple[str, str]]:
+    """What ``run.json`` says, and in the middle what is known of the model."""
+    data = manifest.data
     return [
         (
             "state",
@@ -99,14 +158,13 @@ def facts(run: "Run") -> list[tuple[str, str]]:
         ),
         ("data fingerprint", data.fingerprint),
         ("model", str(manifest.architecture)),
-        ("parameters", f"{run.trained.model.parameter_count:,}"),
+        *of_model[:1],
         (
             "training",
             f"{len(manifest.history)} epochs, best {manifest.best_epoch + 1}, "
             f"{manifest.seconds:.1f} s, {manifest.precision}",
         ),
-        of_training(run.trained.model, manifest.history, manifest.best_epoch),
-        *of_weights(run.trained.model),
+        *of_model[1:],
         ("weights fingerprint", manifest.fingerprint),
         ("created", manifest.created),
         ("versions", ", ".join(f"{k} {v}" for k, v in sorted(manifest.versions.items()))),

@@ -9,7 +9,8 @@ from pathlib import Path
 from nice_anomaly.cli import render, runs
 from nice_anomaly.cli.columns import show_columns
 from nice_anomaly.data import ImageReading, Inputs, TableReading
-from nice_anomaly.learning import Job, Kept, Report, remarks, train_to_the_end
+from nice_anomaly.keeping import Kept, Report, train_to_the_end
+from nice_anomaly.learning import Job, remarks
 from nice_anomaly.training import Checkpoint, Progress
 from nice_anomaly.words import count_of, counted
 
@@ -102,7 +103,7 @@ def _read(job: Job) -> Iterator[str]:
     left = f"; left out: {counted(out)}" if any(out.values()) else ""
     reading = material.reading
     assert reading is not None
-    shown = [c.name for c in reading.columns] if isinstance(reading, TableReading) else []
+    shown = {c.name for c in reading.columns} if isinstance(reading, TableReading) else set()
     yield f"{count_of(len(material.dataset), 'normal sample')}: {reading.described}{left}"
     if isinstance(reading, ImageReading) and len(material.dataset) < FEW_IMAGES:
         few = count_of(len(material.dataset), "image")

@@ -2,13 +2,15 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nice_anomaly.cli import render
-from nice_anomaly.errors import ArtifactError, NiceAnomalyError
-from nice_anomaly.files import write
+from nice_anomaly.errors import ArtifactError, ConfigError, NiceAnomalyError
+from nice_anomaly.files import sweep, there, why, write
 
 if TYPE_CHECKING:
     from nice_anomaly.cli.options import Written
@@ -33,6 +35,8 @@ def locate(
     Raises:
         ArtifactError: none was given and none was trained here, or the samples fit several.
     """
+    for folder in (Path(), RUNS):
+        sweep(folder)
     if run is not None:
         return run
     last = _last()
@@ -53,6 +57,8 @@ def _last() -> Path:
     """The run that was trained last here."""
     try:
         return Path(os.fsdecode(LAST.read_bytes().strip()))
+    except PermissionError as error:
+        raise ArtifactError(f"cannot read {LAST}: {why(error)}. Name a run with --run.") from error
     except OSError as error:
         raise ArtifactError(
             "no run was trained in this folder yet. Train one with 'nice-anomaly train', or "
@@ -77,30 +83,60 @@ def name_for(inputs: Sequence[str]) -> str:
     return re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "run"
 
 
-def place_for(
-    run: Path | None, inputs: Sequence[str] | None, config: str, *, overwrite: bool
-) -> Path:
-    """The folder for a new run of these inputs, or else of this configuration; see ``claim``."""
-    return claim(run, name_for(inputs) if inputs else Path(config).stem, overwrite=overwrite)
+@contextmanager
+def claim(run: Path | None, name: str, *, overwrite: bool) -> Iterator[Path]:
+    """The folder a new run goes to, for this process alone while the block lasts.
 
-
-def claim(run: Path | None, name: str, *, overwrite: bool) -> Path:
-    """The folder a new run goes to; without ``--run`` a taken name gets a number.
+    Without ``--run`` a name that is taken gets a number, and so does one that another process
+    trains under.
 
     Raises:
         ConfigError: the folder of ``--run`` holds a run and ``overwrite`` was not given.
-        ArtifactError: the path is a file.
+        ArtifactError: another process trains there, the path is a file, or it cannot be written.
     """
-    from nice_anomaly.run import refuse_taken
+    from nice_anomaly.run import ClaimedError, new_run
 
-    if run is None:
-        free = RUNS / name
-        number = 2
-        while not overwrite and (free / MANIFEST).exists():
-            free, number = RUNS / f"{name}-{number}", number + 1
-        return free
-    refuse_taken(run, overwrite=overwrite)
-    return run
+    sweep(RUNS)
+    if run is not None or overwrite:
+        path = RUNS / name if run is None else run
+        with new_run(path, overwrite=overwrite):
+            yield path
+        return
+    with ExitStack() as stack:
+        for number in count(1):
+            path = RUNS / (name if number == 1 else f"{name}-{number}")
+            with suppress(ConfigError, ClaimedError):
+                stack.enter_context(new_run(path, overwrite=False))
+                break
+        yield path
+
+
+@contextmanager
+def unfinished(run: Path | None) -> Iterator[Path]:
+    """The folder of a training to go on with, for this process alone while the block lasts.
+
+    Raises:
+        ArtifactError: there is none, or another process trains there.
+    """
+    from nice_anomaly.run import unfinished_run
+
+    path = _begun() if run is None else run
+    with unfinished_run(path):
+        yield path
+
+
+def _begun() -> Path:
+    """The run trained last, if it can go on; else what was begun last and stopped at its start."""
+    from nice_anomaly.run import checkpoint_file
+
+    states = [checkpoint_file(path) for path in RUNS.glob("*")]
+    begun = [file for file in states if there(file)]
+    last = Path(os.fsdecode(LAST.read_bytes().strip())) if there(LAST) else None
+    if not begun or (last is not None and there(checkpoint_file(last))):
+        return locate(None)
+    path = max(begun, key=lambda file: file.stat().st_mtime).parents[1]
+    render.say(f"run: {path} (begun last; name another with --run)")
+    return path
 
 
 def remember(path: Path) -> None:

@@ -70,6 +70,14 @@ Folder = Annotated[
 ]
 Overwrite = Annotated[bool, option(RUN, "--overwrite", help="Replace the run that is there.")]
 Resume = Annotated[bool, option(RUN, "--resume", help="Go on with an interrupted training.")]
+Private = Annotated[
+    bool,
+    option(
+        RUN,
+        "--private",
+        help="Keep no samples in the run. Else 32 are kept, to be scored again by verify.",
+    ),
+]
 EXAMPLES = (
     "nice-anomaly train normal-rows.csv --id-column part",
     "nice-anomaly train --config mnist-large --seed 7 --run runs/large",
@@ -92,17 +100,21 @@ def train(
     overwrite: Overwrite = False,
     resume: Resume = False,
     as_json: options.Json = False,
+    private: Private = False,
     seed: Seed = None,
 ) -> None:
     """Learn the density of normal data and keep it in a run folder.
 
     The data are the files and folders given, or a built-in set; without either it is MNIST.
+
+    A run keeps of the data: 32 samples unless --private, a hash of every sample learned from, the
+    names, categories and ranges of columns, and the paths of the files.
     """
     measures = _size(size)
+    overrides = [*(overrides or ()), *(["private=true"] if private else [])]
     from nice_anomaly.cli import live, render, runs
     from nice_anomaly.data import Dialect, Inputs, Wishes, builtin, recognise
-    from nice_anomaly.files import probe
-    from nice_anomaly.learning import interrupted
+    from nice_anomaly.keeping import interrupted
     from nice_anomaly.library.learn import begin, refuse_beside_resume, settings_for, usual_config
 
     files, device, data_root = source.files, machine.device, machine.data_root
@@ -110,31 +122,34 @@ def train(
         raise ConfigError("give your own data or --dataset NAME, one of the two.")
     if resume:
         given = files or source.dataset
-        refuse_beside_resume(given or None, config, overrides or (), seed, overwrite=overwrite)
-        path = runs.locate(run)
-        job, checkpoint = interrupted(path, data_root, device)
+        refuse_beside_resume(given or None, config, overrides, seed, overwrite=overwrite)
+        place = runs.unfinished(run)
     else:
         found = recognise(files) if files else builtin(source.dataset) if source.dataset else None
-        settings = settings_for(found, config, overrides or (), seed)
-        path = runs.place_for(run, files, config or usual_config(found), overwrite=overwrite)
-        dialect = Dialect(**written.words, dates=dates)
-        values, out = tuple(labels.anomaly_values or ()), tuple(ignored or ())
-        said = measures, colour, labels.id_column, labels.label_column, values, out
-        wishes = Wishes(*said, skip_unreadable=skip_unreadable, dialect=dialect)
-        checkpoint = None
-        if isinstance(found, Inputs):
-            live.introduce(found)
-        with render.progress_bar("reading", None, "samples") as bar:
-            job = begin(
-                found, settings, wishes, device=device, data_root=data_root, watch=bar.advance
-            )
-    probe(path)
-    live.announce(job)
-    try:
-        last = live.run(job, path, checkpoint)
-    except KeyboardInterrupt as stopped:
-        render.say(str(stopped))
-        raise typer.Exit(INTERRUPTED) from None
+        settings = settings_for(found, config, overrides, seed)
+        name = runs.name_for(files) if files else Path(config or usual_config(found)).stem
+        place = runs.claim(run, name, overwrite=overwrite)
+    with place as path:
+        if resume:
+            job, checkpoint = interrupted(path, data_root, device)
+        else:
+            dialect = Dialect(**written.words, dates=dates)
+            values, out = tuple(labels.anomaly_values or ()), tuple(ignored or ())
+            said = measures, colour, labels.id_column, labels.label_column, values, out
+            wishes = Wishes(*said, skip_unreadable=skip_unreadable, dialect=dialect)
+            if isinstance(found, Inputs):
+                live.introduce(found)
+            with render.progress_bar("reading", None, "samples") as bar:
+                job = begin(
+                    found, settings, wishes, device=device, data_root=data_root, watch=bar.advance
+                )
+            checkpoint = None
+        live.announce(job)
+        try:
+            last = live.run(job, path, checkpoint)
+        except KeyboardInterrupt as stopped:
+            render.say(str(stopped) or "interrupted")
+            raise typer.Exit(INTERRUPTED) from None
     _show(job, path, last, as_json=as_json)
 
 

@@ -48,10 +48,10 @@ def fetch_gzip(urls: Sequence[str], md5: str, target: Path) -> None:
             f"with `data_root` or NICE_ANOMALY_DATA."
         ) from error
     raise DataError(
-        f"{target} is not there and could not be downloaded:\n"
-        + "\n".join(f"  {failure}" for failure in failures)
-        + f"\nPut {target.name} (or {target.name}.gz) into {target.parent} by hand, or name "
-        f"another folder with `data_root` or NICE_ANOMALY_DATA. 'make demo' needs no download."
+        f"{target} is not there and could not be downloaded:",
+        *(f"  {failure}" for failure in failures),
+        f"Put {target.name} (or {target.name}.gz) into {target.parent} by hand, or name "
+        f"another folder with `data_root` or NICE_ANOMALY_DATA. 'make demo' needs no download.",
     )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from nice_anomaly.data.tables import Chunk
 from nice_anomaly.data.tables.cells import Cells
 from nice_anomaly.errors import DataError
+from nice_anomaly.words import brief, listed
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def absent_values(column: str | None, counts: Mapping[str, int], otherwise: str)
     absent = [value for value, count in counts.items() if not count]
     if column is not None and absent:
         more = "" if len(absent) < len(counts) else f": {otherwise}"
-        yield f"no row has {', '.join(absent)} in the column {column}{more}"
+        yield f"no row has {listed(absent)} in the column {brief(column)}{more}"
 
 
 def column_for(purpose: str, name: str, chunk: Chunk) -> Cells:
@@ -62,8 +63,8 @@ def column_for(purpose: str, name: str, chunk: Chunk) -> Cells:
     """
     if name not in chunk.columns:
         raise DataError(
-            f"{chunk.name} has no column '{name}' for {purpose}. It has: "
-            f"{', '.join(list(chunk.columns)[:12])}."
+            f"{chunk.name} has no column '{brief(name)}' for {purpose}. It has: "
+            f"{listed(chunk.columns)}."
         )
     return chunk.columns[name]
 

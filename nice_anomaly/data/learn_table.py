@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -43,10 +44,12 @@ from nice_anomaly.data.tables.cells import Cells, words
 from nice_anomaly.data.tables.deciding import daily
 from nice_anomaly.errors import DataError
 from nice_anomaly.settings import DataSettings
+from nice_anomaly.words import brief, listed
 
 logger = logging.getLogger(__name__)
 
 LARGEST = 1e30
+MOST_LABELS = 1_000  # are told apart, besides those that mean anomaly
 IGNORED = "asked for with --ignore"  # a reason in stored runs, which must not change
 
 
@@ -64,6 +67,11 @@ class _Counts:
     signs: set[str] = field(default_factory=set)
     labels: set[str] = field(default_factory=set)
     fault: str = ""
+
+    @property
+    def more_labels(self) -> int:
+        """How many more labels are kept."""
+        return max(0, MOST_LABELS - len(self.labels))
 
 
 def read_table(
@@ -155,7 +163,8 @@ def _count(chunk: Chunk, reading: TableReading, counts: _Counts) -> NDArray[np.b
         return read
     labels = words(column_for("`label_column`", reading.label_column, chunk))
     truth = truth_of(labels, reading.anomaly_values)
-    counts.labels |= {label for label in labels if label}
+    counts.labels |= {value for value, times in truth.counts.items() if times}
+    counts.labels |= {*islice(filter(None, labels[truth.normal]), counts.more_labels)}
     counts.anomalies += int(truth.anomalous.sum())
     counts.unlabelled += int((read & ~truth.normal & ~truth.anomalous).sum())
     return read & truth.normal
@@ -179,7 +188,7 @@ def _learn(
         kept_out[wishes.label_column] = "it is the label"
     for name in kept_out:
         if name not in table:
-            raise DataError(f"there is no column '{name}'. The table has: {', '.join(table)}.")
+            raise DataError(f"there is no column '{brief(name)}'. The table has: {listed(table)}.")
     fit = {name: cells[parts.fit] for name, cells in table.items()}
     dates = wishes.dialect.dates
     used = {name: cells for name, cells in fit.items() if name not in kept_out}
@@ -199,8 +208,9 @@ def _learn(
 def _beyond_reason(values: NDArray[Any], reading: TableReading) -> dict[int, str]:
     """Rows with a number so large that its square is none: no spread can be learned with it."""
     rows, places = np.nonzero(np.abs(values) > LARGEST)
+    names = reading.labels
     return {
-        int(row): f"{reading.labels[place]} is {values[row, place]:g}, too large to learn from"
+        int(row): f"{brief(names[place])} is {values[row, place]:g}, too large to learn from"
         for row, place in zip(rows, places, strict=True)
     }
 

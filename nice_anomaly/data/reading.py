@@ -17,7 +17,7 @@ from nice_anomaly.data.dataset import Kind, Layout
 from nice_anomaly.data.images import ImageForm
 from nice_anomaly.data.tables import ANY, Column, Dialect
 from nice_anomaly.errors import ConfigError
-from nice_anomaly.words import count_of
+from nice_anomaly.words import brief, count_of, listed
 
 FOLDER = "folder"  # the group column of images: the folder that an image lies in
 
@@ -123,9 +123,9 @@ class TableReading:
         if self.time_column is None:
             return next(iter(dated.values())) if len(dated) == 1 else None
         if self.time_column not in dated:
-            known = f"those that do: {', '.join(dated)}" if dated else "nor does another"
+            known = f"those that do: {listed(dated)}" if dated else "nor does another"
             raise ConfigError(
-                f"the column '{self.time_column}' holds no dates that the run understands; "
+                f"the column '{brief(self.time_column)}' holds no dates that the run understands; "
                 f"{known}. Name another with `time_column`, or leave it away."
             )
         return dated[self.time_column]

@@ -9,6 +9,7 @@ from nice_anomaly.data.names import row_of
 from nice_anomaly.data.tables import Chunk
 from nice_anomaly.data.tables.cells import Cells, words
 from nice_anomaly.errors import DataError
+from nice_anomaly.limits import refuse_beyond
 
 
 class Sample:
@@ -27,13 +28,19 @@ class Sample:
         self._left_out: dict[str, str] = {}
 
     def add(self, chunk: Chunk, kept: NDArray[np.bool_]) -> None:
-        """Offer the ``kept`` rows ``[rows]`` of a piece."""
+        """Offer the ``kept`` rows ``[rows]`` of a piece.
+
+        Raises:
+            DataError: together they have too many cells to be held in memory.
+        """
         self._pieces.append({name: cells[kept] for name, cells in chunk.columns.items()})
         self._left_out |= chunk.unusable
         self._origins.append((chunk.name, chunk.start + np.flatnonzero(kept)))
         self._draws.append(self._random.random(int(kept.sum())))
         if sum(map(len, self._draws)) > 2 * self._most:
             self._prune()
+        held = min(self._most, sum(map(len, self._draws)))
+        refuse_beyond("cells", held * len(chunk.columns), chunk.name)
 
     def table(self) -> dict[str, Cells]:
         """The chosen rows, column by column.

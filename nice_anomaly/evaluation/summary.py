@@ -203,7 +203,8 @@ def error(flagged: NDArray[np.bool_], *, normal: bool) -> dict[str, Any]:
 
 def by_group(names: Sequence[str], flagged: NDArray[np.bool_]) -> list[dict[str, Any]]:
     """How many were flagged in each group, the largest share first."""
-    different, places = np.unique(np.array(names, dtype=str), return_inverse=True)
+    different = {name: place for place, name in enumerate(sorted({*names}))}
+    places = np.array([different[name] for name in names])
     sizes = np.bincount(places)
     counts = np.bincount(places, weights=flagged).astype(int)
     groups = []

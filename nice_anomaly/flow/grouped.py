@@ -32,7 +32,7 @@ class GroupedStudentPrior(nn.Module):
     def __init__(self, dimensions: int, nu: float = 6.0) -> None:
         super().__init__()
         groups = -(-dimensions // GROUP)
-        sizes = torch.full((groups,), float(GROUP))
+        sizes = torch.full((groups,), float(GROUP), device="cpu")  # known even of a hollow model
         sizes[-1] = dimensions - GROUP * (groups - 1)
         self.register_buffer("sizes", sizes, persistent=False)
         self.log_nu = nn.Parameter(torch.empty(groups))

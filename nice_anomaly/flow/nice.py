@@ -24,6 +24,14 @@ PRIORS: dict[PriorName, Callable[[int, int], Prior | GroupedStudentPrior | Mixtu
     "mixture": MixturePrior,
 }
 
+MOST = {  # as settings allow
+    "dimensions": 1_000_000,
+    "couplings": 256,
+    "layers": 32,
+    "width": 65_536,
+    "components": 1_024,
+}
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -40,6 +48,12 @@ class Architecture:
     activation: Activation = "relu"
     components: int = 1
     kind: ClassVar[str] = "nice"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a shape that cannot be, as damaged files have it."""
+        for name, most in MOST.items():
+            if not 1 <= getattr(self, name) <= most:
+                raise ValueError(f"{name} is from 1 to {most:,}")
 
     def __str__(self) -> str:
         return (

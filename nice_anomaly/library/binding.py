@@ -8,6 +8,7 @@ from pathlib import Path
 from nice_anomaly import run
 from nice_anomaly.data import Inputs
 from nice_anomaly.errors import ArtifactError, ConfigError, NotCalibratedError
+from nice_anomaly.files import alone_in
 from nice_anomaly.own_data import OwnData, own_data
 from nice_anomaly.run import DEFAULT, Manifest, Trained
 from nice_anomaly.scores import Scorer
@@ -76,7 +77,8 @@ class Binding:
             ArtifactError: its file is damaged.
         """
         if self.path is not None:
-            return run.load_calibration(self.path, self.manifest.fingerprint, name)
+            old = self.manifest.format == run.OLD
+            return run.load_calibration(self.path, self.manifest.fingerprint, name, old=old)
         if name not in self._unsaved:
             absent = run.absent(self.name, name, self.calibrations)
             raise NotCalibratedError(f"{absent}Run `run.calibrate()`.")
@@ -94,12 +96,13 @@ class Binding:
         if self.path is None:
             self._unsaved[name] = calibration
             return
-        if run.load_manifest(self.path).fingerprint != self.manifest.fingerprint:
-            raise ArtifactError(
-                f"{self.path} holds another run by now: its calibrations are left as they are. "
-                f"Keep this run in another folder with run.save(folder)."
-            )
-        run.save_calibration(self.path, calibration, name)
+        with alone_in(self.path):
+            if run.load_manifest(self.path).fingerprint != self.manifest.fingerprint:
+                raise ArtifactError(
+                    f"{self.path} holds another run by now: its calibrations are left as they are. "
+                    f"Keep this run in another folder with run.save(folder)."
+                )
+            run.save_calibration(self.path, calibration, name)
 
     def chosen(self, calibration: str | Calibration) -> Calibration:
         """A calibration by its name, or as it is if it is of this run."""
@@ -132,21 +135,30 @@ class Binding:
         typicality = None if calibration is None else calibration.typicality
         if typicality is not None and noise_seed is not None:
             raise ConfigError("noise is for log-likelihoods: scores of image features have none.")
-        return scorer if typicality is None else scorer.with_typicality(typicality)
+        if typicality is None:
+            return scorer
+        if not scorer.knows(typicality):
+            raise ArtifactError(
+                f"a calibration of {self.name} rests on features that this run does not have: "
+                f"calibrate again. Run `run.calibrate()`."
+            )
+        return scorer.with_typicality(typicality)
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Write the run with its calibrations into a folder, which is its own from then on.
 
         Raises:
             ConfigError: the folder holds a run and ``overwrite`` was not given.
-            ArtifactError: it cannot be written; what was there before is still whole.
+            ArtifactError: another process trains there, or it cannot be written; what was there
+                before is still whole.
         """
         target = Path(path)
-        run.refuse_taken(target, overwrite=overwrite)
-        kept = dict(self.readable_calibrations())
-        run.save_run(target, self.trained)
-        for name, calibration in kept.items():
-            run.save_calibration(target, calibration, name)
+        with run.new_run(target, overwrite=overwrite):
+            kept = dict(self.readable_calibrations())
+            run.save_run(target, self.trained)
+            run.drop_checkpoint(target)
+            for name, calibration in kept.items():
+                run.save_calibration(target, calibration, name)
         self.path, self._unsaved = target, {}
 
     def _refuse_foreign(self, calibration: Calibration) -> None:

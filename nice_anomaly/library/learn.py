@@ -1,6 +1,7 @@
 """Learn: a user's normal samples, or a built-in set, to a trained run."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -16,19 +17,12 @@ from nice_anomaly.data import (
     unwatched,
 )
 from nice_anomaly.errors import ConfigError
-from nice_anomaly.learning import (
-    Job,
-    Listener,
-    interrupted,
-    prepare,
-    remarks,
-    silent,
-    train_to_the_end,
-)
+from nice_anomaly.keeping import Listener, interrupted, silent, train_to_the_end
+from nice_anomaly.learning import Job, prepare, remarks
 from nice_anomaly.library.binding import data_folder, warn
 from nice_anomaly.library.verbs import Run
 from nice_anomaly.run import load_run as read
-from nice_anomaly.run import refuse_taken
+from nice_anomaly.run import new_run, tidy, unfinished_run
 from nice_anomaly.settings import Settings
 from nice_anomaly.words import refuse_unknown, several
 
@@ -41,6 +35,7 @@ def learn(
     config: str | None = None,
     overrides: Sequence[str] = (),
     seed: int | None = None,
+    private: bool = False,
     size: tuple[int, int] | None = None,
     colour: str = "auto",
     id_column: str | None = None,
@@ -66,7 +61,8 @@ def learn(
     ``anomaly_values`` tell anomalies, which are left out, and ``ignored`` columns are not learned
     from. ``separator``, ``decimal``, ``dates`` (dmy or mdy) and ``sheet`` say how tables are
     written, where a file does not show it. ``run`` is a folder to keep it in; ``resume`` goes on
-    there. ``listen`` hears each step.
+    there. A ``private`` run keeps no samples: its canaries are drawn from the model. ``listen``
+    hears each step.
 
     Raises:
         ConfigError: settings or options that cannot be, or a folder that holds a run.
@@ -82,22 +78,26 @@ def learn(
     refuse_unknown(learn, DialectWords, written)
     path, root = None if run is None else Path(run), data_folder(data_root)
     memory: Inputs | None = None
-    if resume:
-        refuse_beside_resume(inputs, config, overrides, seed, overwrite=overwrite)
-        if path is None:
-            raise ConfigError("`resume=True` goes on in a folder: name it with `run`.")
-        job, checkpoint = interrupted(path, root, device)
-    else:
-        refuse_taken(path, overwrite=overwrite)
-        said = size, colour, id_column, label_column, several(anomaly_values), several(ignored)
-        wishes = Wishes(*said, skip_unreadable=skip_unreadable, dialect=Dialect(**written))
-        found = _recognised(inputs, config)
-        memory = found if isinstance(found, Inputs) and found.in_memory else None
-        settings = settings_for(found, config, overrides, seed)
-        job, checkpoint = begin(found, settings, wishes, device=device, data_root=root), None
-        for remark in remarks(job, (*wishes.ignored, id_column, label_column)):
-            warn(remark)
-    trained = job.trained(train_to_the_end(job, path, checkpoint, listen))
+    overrides = [*several(overrides), *(["private=true"] if private else [])]
+    with ExitStack() as claim:
+        if resume:
+            refuse_beside_resume(inputs, config, overrides, seed, overwrite=overwrite)
+            if path is None:
+                raise ConfigError("`resume=True` goes on in a folder: name it with `run`.")
+            claim.enter_context(unfinished_run(path))
+            job, checkpoint = interrupted(path, root, device)
+        else:
+            if path is not None:
+                claim.enter_context(new_run(path, overwrite=overwrite))
+            said = size, colour, id_column, label_column, several(anomaly_values), several(ignored)
+            wishes = Wishes(*said, skip_unreadable=skip_unreadable, dialect=Dialect(**written))
+            found = _recognised(inputs, config)
+            memory = found if isinstance(found, Inputs) and found.in_memory else None
+            settings = settings_for(found, config, overrides, seed)
+            job, checkpoint = begin(found, settings, wishes, device=device, data_root=root), None
+            for remark in remarks(job, (*wishes.ignored, id_column, label_column)):
+                warn(remark)
+        trained = job.trained(train_to_the_end(job, path, checkpoint, listen))
     for remark in trained.model.remarks:
         warn(remark)
     return Run(trained, path, device=device, data_root=root, memory=memory)
@@ -182,9 +182,10 @@ def refuse_beside_resume(
 
 
 def load_run(path: Path | str, *, device: str = "auto", data_root: Path | str | None = None) -> Run:
-    """Read a run from its folder and verify it.
+    """Read a run from its folder and verify it; what killed processes left there goes.
 
     Raises:
         ArtifactError: missing, damaged, or written by a newer version.
     """
+    tidy(Path(path))
     return Run(read(Path(path)), Path(path), device=device, data_root=data_root)

@@ -12,31 +12,57 @@ from nice_anomaly.run.calibration import (
     load_calibration,
     parse_calibration,
     save_calibration,
+    sealed_calibration,
 )
-from nice_anomaly.run.checkpoint import drop_checkpoint, load_checkpoint, save_checkpoint
-from nice_anomaly.run.folder import Trained, load_run, packed, refuse_taken, save_run, unpacked
+from nice_anomaly.run.canaries import Canaries
+from nice_anomaly.run.checkpoint import (
+    checkpoint_file,
+    damaged_checkpoint,
+    drop_checkpoint,
+    load_checkpoint,
+    same_training,
+    save_checkpoint,
+)
+from nice_anomaly.run.claim import ClaimedError
+from nice_anomaly.run.folder import Trained, load_run, packed, unpacked
+from nice_anomaly.run.inspection import Seen, inspected
 from nice_anomaly.run.manifest import MANIFEST, DataRecord, Manifest, load_manifest
+from nice_anomaly.run.saving import new_run, refuse_taken, save_run, tidy, unfinished_run
+from nice_anomaly.run.stored import FORMAT, OLD
 
 __all__ = [
     "DEFAULT",
+    "FORMAT",
     "MANIFEST",
+    "OLD",
+    "Canaries",
+    "ClaimedError",
     "DataRecord",
     "Manifest",
+    "Seen",
     "Trained",
     "absent",
     "calibration_bytes",
     "calibrations",
+    "checkpoint_file",
+    "damaged_checkpoint",
     "drop_checkpoint",
     "file_of",
+    "inspected",
     "load_calibration",
     "load_checkpoint",
     "load_manifest",
     "load_run",
+    "new_run",
     "packed",
     "parse_calibration",
     "refuse_taken",
+    "same_training",
     "save_calibration",
     "save_checkpoint",
     "save_run",
+    "sealed_calibration",
+    "tidy",
+    "unfinished_run",
     "unpacked",
 ]

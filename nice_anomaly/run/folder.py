@@ -4,26 +4,41 @@ The weights go to a new file first, named by their fingerprint; writing the mani
 switch, so a full disk or a crash leaves the previous run whole.
 """
 
-import hashlib
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-import safetensors.torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from nice_anomaly.density import Density
-from nice_anomaly.errors import ArtifactError, ConfigError
-from nice_anomaly.files import write
-from nice_anomaly.models import rebuilt
+from nice_anomaly.errors import ArtifactError
 from nice_anomaly.preprocess import Preprocess
-from nice_anomaly.run.manifest import MANIFEST, Manifest, as_json, load_manifest, parse_manifest
-from nice_anomaly.run.stored import DAMAGE, damaged, read_tensors
+from nice_anomaly.run.canaries import (
+    Canaries,
+    canaries,
+    canaries_bytes,
+    canaries_content,
+    drawn_rows,
+    load_canaries,
+)
+from nice_anomaly.run.manifest import (
+    CANARIES,
+    MANIFEST,
+    Manifest,
+    as_json,
+    load_manifest,
+    parse_manifest,
+)
+from nice_anomaly.run.stored import FORMAT, OLD, Files, Folder, Memory, damaged, digest
+from nice_anomaly.run.weights import contents, weights_bytes
 from nice_anomaly.runtime import choose_device, choose_precision
 from nice_anomaly.scores import Scorer
 
-PREFIX = "preprocess."
-SEEN = "seen"
+ATTEMPTS = 10  # to read a run whole while others take its place
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,12 +46,23 @@ class Trained:
     """A trained model with all that is needed to use it, wherever it is kept.
 
     ``seen`` holds, sorted, a hash of every sample that training or early stopping has used.
+    ``files`` have the parts that no verdict depends on, which are read when they are asked for.
     """
 
     manifest: Manifest
     model: Density
     preprocess: Preprocess
     seen: Tensor
+    files: Files = field(repr=False)
+
+    @property
+    def canaries(self) -> Canaries:
+        """Some samples with the scores that they had where the run was made; not of an old run.
+
+        Raises:
+            ArtifactError: their file is missing or damaged.
+        """
+        return load_canaries(self.manifest, self.files)
 
     def scorer(self, device: str = "auto", *, noise_seed: int | None = None) -> Scorer:
         """What scores raw samples with this run's weights; see ``Scorer``.
@@ -61,17 +87,40 @@ class Trained:
         weights: Mapping[str, Tensor],
         preprocess: Preprocess,
         seen: Tensor,
+        rows: NDArray[Any] | None = None,
+        device: str = "cpu",
     ) -> "Trained":
-        """From the weights of a training; the manifest gets their fingerprint."""
-        content = _content(weights, preprocess, seen)
-        manifest = replace(manifest, fingerprint=hashlib.sha256(content).hexdigest())
-        return _opened(manifest, content, "in memory")
+        """From the weights of a training; the manifest gets their fingerprint.
+
+        Some of ``rows`` become its canaries, scored on ``device``; else they are drawn.
+
+        Raises:
+            NumericsError: weights or scores are not finite.
+        """
+        content = weights_bytes(weights, preprocess, seen)
+        manifest = replace(manifest, fingerprint=digest(content))
+        files = Memory("in memory", {manifest.weights_file: content})
+        return _watched(_opened(manifest, files), rows, device)
+
+    def upgraded(self) -> "Trained":
+        """The same in the newest format, with the same weights file and fingerprint."""
+        return _watched(self, None, "cpu") if self.manifest.format == OLD else self
 
 
 def packed(trained: Trained) -> dict[str, bytes]:
-    """The files of a run by name, the manifest last; ``unpacked`` is the way back."""
-    content = _content(trained.model.state_dict(), trained.preprocess, trained.seen)
-    return {trained.manifest.weights_file: content, MANIFEST: as_json(trained.manifest)}
+    """The files of a run by name, the manifest last; ``unpacked`` is the way back.
+
+    Raises:
+        ArtifactError: a part of it is gone.
+    """
+    newest = trained.upgraded()
+    manifest = newest.manifest
+    content = weights_bytes(newest.model.state_dict(), newest.preprocess, newest.seen)
+    return {
+        manifest.weights_file: content,
+        manifest.part_file(CANARIES): canaries_content(manifest, newest.files),
+        MANIFEST: as_json(manifest),
+    }
 
 
 def unpacked(files: Mapping[str, bytes], where: str) -> Trained:
@@ -80,39 +129,9 @@ def unpacked(files: Mapping[str, bytes], where: str) -> Trained:
     Raises:
         ArtifactError: files are missing, damaged, or written by a newer version.
     """
-    manifest = parse_manifest(files[MANIFEST], where)
-    return _opened(manifest, files.get(manifest.weights_file, b""), where)
-
-
-def refuse_taken(path: Path | None, *, overwrite: bool) -> None:
-    """Refuse a place for a new run that holds another one, unless to ``overwrite`` it.
-
-    Raises:
-        ConfigError: it holds a run.
-        ArtifactError: it is a file.
-    """
-    if path is None:
-        return
-    if path.exists() and not path.is_dir():
-        raise ArtifactError(f"{path} is a file: name a folder with `run`.")
-    if (path / MANIFEST).exists() and not overwrite:
-        raise ConfigError(
-            f"{path} already holds a run. Give `overwrite=True` to replace it, `resume=True` to go "
-            f"on with an interrupted one, or another folder with `run`."
-        )
-
-
-def save_run(path: Path, trained: Trained) -> None:
-    """Write a run. Weights of an earlier one go last.
-
-    Raises:
-        ArtifactError: the folder cannot be written; what was there before is still whole.
-    """
-    for name, content in packed(trained).items():
-        write(path / name, content)
-    for old in path.glob("weights-*.safetensors"):
-        if old.name != trained.manifest.weights_file:
-            old.unlink(missing_ok=True)
+    if MANIFEST not in files:
+        raise damaged(where, f"{MANIFEST} is missing")
+    return _opened(parse_manifest(files[MANIFEST], where), Memory(where, files))
 
 
 def load_run(path: Path) -> Trained:
@@ -121,33 +140,37 @@ def load_run(path: Path) -> Trained:
     Raises:
         ArtifactError: missing, damaged, or written by a newer version.
     """
-    manifest = load_manifest(path)
-    file = path / manifest.weights_file
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise damaged(path, f"{file.name} cannot be read ({error.strerror})") from error
-    return _opened(manifest, content, str(path))
+    for _ in range(ATTEMPTS):
+        manifest = load_manifest(path)
+        try:
+            found = _opened(manifest, Folder(path))
+        except ArtifactError:
+            if load_manifest(path) == manifest:
+                raise
+            continue
+        if manifest.format == OLD:
+            logger.info(
+                f"{path} was written by an older version of nice-anomaly, which proves only its "
+                f"weights: `load_run({str(path)!r}).verify(upgrade=True)` writes it anew"
+            )
+        return found
+    raise damaged(path, f"{MANIFEST} is replaced again and again")
 
 
-def _content(weights: Mapping[str, Tensor], preprocess: Preprocess, seen: Tensor) -> bytes:
-    tensors = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
-    tensors |= {PREFIX + name: tensor.cpu() for name, tensor in preprocess.tensors()}
-    tensors[SEEN] = seen
-    content: bytes = safetensors.torch.save(tensors)
-    return content
+def _opened(manifest: Manifest, files: Files) -> Trained:
+    found = contents(manifest, files)
+    return Trained(manifest, found.model, found.preprocess, found.seen, files)
 
 
-def _opened(manifest: Manifest, content: bytes, where: str) -> Trained:
-    file = manifest.weights_file
-    if hashlib.sha256(content).hexdigest() != manifest.fingerprint:
-        raise damaged(where, f"{file} is not the file that {MANIFEST} describes")
-    try:
-        tensors, _ = read_tensors(content)
-        names = [name for name in tensors if name.startswith(PREFIX)]
-        preprocess = Preprocess(**{name.removeprefix(PREFIX): tensors.pop(name) for name in names})
-        seen = tensors.pop(SEEN)
-        model = rebuilt(manifest.architecture, tensors)
-    except DAMAGE as error:
-        raise damaged(where, f"{file} does not fit the architecture") from error
-    return Trained(manifest, model, preprocess, seen)
+def _watched(trained: Trained, rows: NDArray[Any] | None, device: str) -> Trained:
+    """The same in the newest format, with canaries from ``rows``, or drawn."""
+    manifest, scorer = trained.manifest, trained.scorer(device)
+    if rows is None:
+        own = trained.model, trained.preprocess, manifest.data.layout, manifest.settings.seed
+        found = canaries(scorer, drawn_rows(*own), drawn=True)
+    else:
+        found = canaries(scorer, rows, drawn=False)
+    content = canaries_bytes(found)
+    manifest = replace(manifest, parts={CANARIES: digest(content)}, format=FORMAT)
+    files = Memory(trained.files.where, {manifest.part_file(CANARIES): content})
+    return replace(trained, manifest=manifest, files=files)

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from errno import EFBIG
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,11 +15,16 @@ from nice_anomaly.data import BuiltIn, InMemory, Layout, Own, Reading, Source
 from nice_anomaly.data.reading import restored, stored
 from nice_anomaly.density import Shape
 from nice_anomaly.errors import ArtifactError
-from nice_anomaly.run.stored import FORMAT, damaged
+from nice_anomaly.limits import beyond, limit
+from nice_anomaly.run.plausible import faults
+from nice_anomaly.run.seal import SEAL, sealed_json, unsealed_json
+from nice_anomaly.run.stored import FORMAT, OLD, content_of, damaged, denied, unreadable
 from nice_anomaly.settings import Settings
 from nice_anomaly.training import EpochSummary
 
 MANIFEST = "run.json"
+CANARIES = "canaries"
+MOST_NAMED = 8  # wrong entries in a sentence
 
 
 def _made_by(restore: Callable[[Any], Any]) -> PlainValidator:
@@ -70,7 +77,10 @@ class DataRecord:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What ``run.json`` says. ``fingerprint`` is the SHA-256 of the weights file."""
+    """What ``run.json`` says. ``fingerprint`` is the SHA-256 of the weights file.
+
+    ``parts`` are the SHA-256 of further files by the name of the part.
+    """
 
     created: str
     versions: dict[str, str]
@@ -82,11 +92,25 @@ class Manifest:
     best_epoch: int
     history: tuple[EpochSummary, ...]
     fingerprint: str
+    parts: dict[str, str] = field(default_factory=dict)
+    format: int = FORMAT
 
     @property
     def weights_file(self) -> str:
         """The name of the weights file: new weights never overwrite old ones."""
         return f"weights-{self.fingerprint[:12]}.safetensors"
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The names of the files of a run beside ``run.json``, with their SHA-256."""
+        return {
+            self.weights_file: self.fingerprint,
+            **{self.part_file(part): content for part, content in self.parts.items()},
+        }
+
+    def part_file(self, part: str) -> str:
+        """The name of the file of a part, by what is in it."""
+        return f"{part}-{self.parts[part][:12]}.safetensors"
 
     @property
     def seconds(self) -> float:
@@ -97,6 +121,7 @@ class Manifest:
         """Everything as plain values, as ``run.json`` has it."""
         reading = self.data.reading
         return {
+            "format": self.format,
             **vars(self),
             "settings": self.settings.model_dump(),
             "data": {
@@ -111,7 +136,7 @@ class Manifest:
 
 def as_json(manifest: Manifest) -> bytes:
     """The content of ``run.json``."""
-    return (json.dumps({"format": FORMAT, **manifest.record()}, indent=2) + "\n").encode()
+    return sealed_json(manifest.record())
 
 
 def load_manifest(path: Path) -> Manifest:
@@ -120,38 +145,94 @@ def load_manifest(path: Path) -> Manifest:
     Raises:
         ArtifactError: missing, damaged, or written by a newer version.
     """
-    if not (path / MANIFEST).is_file():
+    try:
+        content = content_of(path / MANIFEST, limit("manifest"))
+    except PermissionError as error:
+        raise ArtifactError(denied(path / MANIFEST)) from error
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ArtifactError(
             f"there is no run in {path} (no {MANIFEST}). Train one with "
             f"`learn(run={str(path)!r})`, or name another folder with `run`."
-        )
-    try:
-        content = (path / MANIFEST).read_bytes()
+        ) from error
     except OSError as error:
-        raise damaged(path, f"{MANIFEST} cannot be read ({error.strerror})") from error
+        if error.errno == EFBIG:
+            raise ArtifactError(beyond("manifest", None, path / MANIFEST)) from error
+        raise unreadable(path, MANIFEST, error) from error
     return parse_manifest(content, str(path))
 
 
 def parse_manifest(content: bytes, where: str) -> Manifest:
-    """The manifest that ``run.json`` says; every entry's type is checked.
+    """The manifest that ``run.json`` says; no byte of it has changed, and every entry can be.
 
     Raises:
-        ArtifactError: damaged, or written by a newer version.
+        ArtifactError: damaged, none, or written by a newer version.
     """
     try:
-        document: dict[str, Any] = json.loads(content)
-        written = int(document.pop("format"))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
         raise damaged(where, f"{MANIFEST} is not readable JSON") from error
+    written = _format(document, where)
+    try:
+        if written != OLD:
+            document = unsealed_json(content)
+    except ValueError as error:
+        raise damaged(where, f"{MANIFEST} was changed since it was written") from error
+    if written == OLD and _newer(document):
+        raise damaged(where, f"{MANIFEST} says format {OLD}, and has what came later")
+    try:
+        text = json.dumps(document)
+        manifest = _adapter().validate_json(text, strict=True, extra="forbid")
+    except (ValidationError, RecursionError, UnicodeError) as error:
+        raise _wrong(where, _places(error)) from error
+    wrong = [*faults(manifest)]
+    if written != OLD and CANARIES not in manifest.parts:
+        wrong.append("parts")
+    if wrong:
+        raise _wrong(where, wrong)
+    return manifest
+
+
+def _format(document: Any, where: str) -> int:
+    """The format that ``run.json`` is of.
+
+    Raises:
+        ArtifactError: none that can be read here.
+    """
+    if not isinstance(document, dict) or "format" not in document:
+        raise ArtifactError(
+            f"{where} is not a run of nice-anomaly: its {MANIFEST} is of something else. Name "
+            f"another folder with `run`."
+        )
+    written = document["format"]
+    if isinstance(written, bool) or not isinstance(written, int) or written < OLD:
+        raise damaged(where, f"{MANIFEST} has a format that never was")
     if written > FORMAT:
         raise ArtifactError(
             f"{where} was written by a newer version of nice-anomaly (format {written}, this one "
             f"reads {FORMAT}): upgrade with 'pip install --upgrade nice-anomaly'."
         )
-    try:
-        text = json.dumps(document)
-        return TypeAdapter(Manifest).validate_json(text, strict=True, extra="forbid")
-    except ValidationError as error:
-        places = (".".join(map(str, fault["loc"])) for fault in error.errors())
-        what = ", ".join(dict.fromkeys(places))
-        raise damaged(where, f"{MANIFEST} lacks or has wrong entries: {what}") from error
+    return written
+
+
+def _newer(document: dict[str, Any]) -> bool:
+    """Whether what says that it is old has what only a newer format has."""
+    settings = document.get("settings")
+    private = isinstance(settings, dict) and "private" in settings
+    return private or SEAL in document or "parts" in document
+
+
+@cache
+def _adapter() -> TypeAdapter[Manifest]:
+    return TypeAdapter(Manifest)
+
+
+def _places(error: Exception) -> list[str]:
+    """Where a document is wrong."""
+    if not isinstance(error, ValidationError):
+        return ["texts"]
+    return [".".join(map(str, fault["loc"])) for fault in error.errors(include_url=False)]
+
+
+def _wrong(where: str, places: list[str]) -> ArtifactError:
+    what = ", ".join([*dict.fromkeys(f"{place:.80}" for place in places)][:MOST_NAMED])
+    return damaged(where, f"{MANIFEST} lacks or has wrong entries: {what}")

@@ -106,6 +106,13 @@ class Scorer:
             )
         return replace(self, features=can and score != "likelihood", typicality=None)
 
+    def knows(self, typicality: Typicality) -> bool:
+        """Whether it measures the features that a typicality was fitted on."""
+        if self.shape is None or not self.model.splits:
+            return False
+        columns = [density.columns.tolist() for density in typicality.densities]
+        return columns == views(typicality.name, self.model.architecture.dimensions)
+
     def with_typicality(self, typicality: Typicality | None) -> "Scorer":
         """The same, making the scores that were calibrated."""
         return replace(self, features=typicality is not None, typicality=typicality)

@@ -27,6 +27,7 @@ REPEATS = 2  # fits from different starts, averaged
 RIDGE = 1e-3  # on variances of 1
 FARTHEST = 1e6  # standard deviations: what is further out is equally odd
 WORKERS = 2
+SCORES: tuple[ScoreName, ...] = ("latents", "input", "auto")  # those of features
 LOW = 0.01  # the quantile that sets the unit of a score
 
 
@@ -101,15 +102,20 @@ class Typicality:
 
         Raises:
             KeyError: some are missing, or all.
+            ValueError: there are others, or numbers that no fit gives.
         """
         count = len({key.partition(".")[0] for key in arrays})
         if not count:
             raise KeyError(name)
-        densities = (
+        densities = tuple(
             Density(**{field.name: arrays[f"{place}.{field.name}"] for field in fields(Density)})  # type: ignore[arg-type]
             for place in range(count)
         )
-        return cls(name, tuple(densities))
+        if name not in SCORES or len(arrays) != count * len(fields(Density)):
+            raise ValueError(name)
+        if not all(map(_possible, densities)):
+            raise ValueError("numbers that no fit gives")
+        return cls(name, densities)
 
 
 def fit_typicality(
@@ -133,6 +139,25 @@ def fit_typicality(
         )
     densities = (_fit(features, np.array(columns, dtype=np.int64), seed) for columns in views)
     return Typicality(name, tuple(densities))
+
+
+def _possible(density: Density) -> bool:
+    """Whether a fit gives such numbers."""
+    k, m = density.columns.size, density.weights.size
+    arrays = {field.name: getattr(density, field.name) for field in fields(Density)}
+    shapes = {name: array.shape for name, array in arrays.items()}
+    columns, numbers = arrays.pop("columns"), arrays.values()
+    return (
+        shapes
+        == {**dict.fromkeys(("columns", "centre", "spread"), (k,)), "weights": (m,)}
+        | {"means": (m, k), "precisions": (m, k, k), "scale": (2,)}
+        and columns.dtype == np.int64
+        and k > 0 < m
+        and columns.min() >= 0
+        and all(array.dtype == np.float64 and np.isfinite(array).all() for array in numbers)
+        and bool((density.spread > 0).all())
+        and density.scale[1] > 0
+    )
 
 
 def _fit(features: Array, columns: NDArray[np.int64], seed: int) -> Density:

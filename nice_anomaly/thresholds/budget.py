@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from nice_anomaly.errors import ConfigError
+from nice_anomaly.thresholds.bounds import number
 
 DAYS = {"hour": 1 / 24, "shift": 1 / 3, "day": 1.0, "week": 7.0, "month": 365.25 / 12}
 AMOUNT = re.compile(r"([0-9]*[.]?[0-9]+)(?: */ *([a-z]+?)s?)?")
@@ -21,7 +22,8 @@ class Budget:
     samples: float
 
     def __post_init__(self) -> None:
-        if not 0 < self.alarms < self.samples < float("inf"):
+        number("alarms", self.alarms)
+        if not 0 < self.alarms < number("per", self.samples) < float("inf"):
             raise ConfigError(
                 f"{self.alarms:,.4g} alarms a day of {self.samples:,.4g} samples a day are no "
                 f"share of them: there have to be fewer alarms than samples, and some."

@@ -7,11 +7,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from nice_anomaly.errors import DataError
+from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.scores import Origin, Scores, Typicality
 from nice_anomaly.thresholds.bounds import Bounds, sides_of
 from nice_anomaly.thresholds.budget import Budget
 from nice_anomaly.thresholds.rules import Rule, Sigma
+from nice_anomaly.thresholds.sound import flaws
 from nice_anomaly.thresholds.weaker import weaker_claims
 from nice_anomaly.vocabulary import Tail
 from nice_anomaly.words import count_of
@@ -78,6 +79,12 @@ class Calibration:
     typicality: Typicality | None = None
     fresh: bool = False
     budget: Budget | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for what no rule would make of any scores."""
+        flaw = next(flaws(self), None)
+        if flaw is not None:
+            raise ConfigError(f"there is no such calibration: {flaw}.")
 
     def __repr__(self) -> str:
         line = f"{self.threshold:,.2f}{self.unit}"

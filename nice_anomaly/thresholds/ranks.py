@@ -10,6 +10,8 @@ S_(n + 1 - b) above, leave out k = a + b ranks and together obey the same law.
 import math
 from fractions import Fraction
 
+import numpy as np
+
 
 def certified_rank(n: int, alpha: float, confidence: float) -> int:
     """The largest k with P(Beta(k, n + 1 - k) > α) ≤ 1 - confidence; 0 if there is none.
@@ -30,6 +32,22 @@ def certified_rank(n: int, alpha: float, confidence: float) -> int:
     while k < n and binom.cdf(k, n, alpha) <= risk:
         k += 1
     return k
+
+
+def certifies(k: int, n: int, alpha: float, confidence: float, slack: float = 0.0) -> bool:
+    """Whether S_(k) keeps α: P(Binomial(n, α) ≤ k - 1) ≤ 1 - confidence, up to relative ``slack``.
+
+    ``certified_rank`` is the largest such k; this needs no table of distributions.
+
+    >>> certifies(5, 1000, 0.01, 0.95), certifies(6, 1000, 0.01, 0.95)
+    (True, False)
+    """
+    if k > n:
+        return False
+    i = np.arange(1, k)
+    steps = np.log((n - i + 1) / i) + math.log(alpha) - math.log1p(-alpha)
+    logs = n * math.log1p(-alpha) + np.concatenate([[0.0], np.cumsum(steps)])
+    return float(np.exp(logs).sum()) <= (1 - confidence) * (1 + slack)
 
 
 def conformal_rank(n: int, alpha: float) -> int:

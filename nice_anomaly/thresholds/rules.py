@@ -86,7 +86,7 @@ class Sigma(Rule):
     name: ClassVar[RuleName] = "sigma"
 
     def __post_init__(self) -> None:
-        if not 0 < self.k <= MOST_SIGMAS:
+        if not 0 < number("k", self.k) <= MOST_SIGMAS:
             raise ConfigError(
                 f"`k` takes a positive number of standard deviations, at most {MOST_SIGMAS:,}, "
                 f"got {self.k:g}."
@@ -259,9 +259,10 @@ class Manual(Rule):
     name: ClassVar[RuleName] = "manual"
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.threshold) or math.isnan(self.ceiling):
+        low, high = number("threshold", self.threshold), number("ceiling", self.ceiling)
+        if not math.isfinite(low) or math.isnan(high):
             raise ConfigError("`threshold` and `ceiling` take numbers of nats, like -1200.5.")
-        if not self.threshold < self.ceiling:
+        if not low < high:
             raise ConfigError(
                 f"`ceiling={self.ceiling:g}` is not above `threshold={self.threshold:g}`: "
                 f"everything would be flagged."

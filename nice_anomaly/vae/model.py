@@ -18,7 +18,8 @@ from nice_anomaly.vocabulary import Activation
 
 ROWS = 4096  # decoded at a time: 13 MB at 784 columns
 FARTHEST = 15.0  # of a posterior's ln σ: beyond, its exponential is no number for training
-MOST_LAYERS, MOST_DRAWS = 32, 100_000  # as settings allow
+MOST_LAYERS, MOST_DRAWS, WIDEST = 32, 100_000, 65_536  # as settings allow
+MOST_DIMENSIONS, MOST_SEED = 1_000_000, 2**63 - 1
 COLLAPSED = 0.05  # nats of KL below which a latent says nothing
 MEMORY = 0.02  # weight of one batch in the running mean of the latents' KL
 
@@ -47,7 +48,13 @@ class Architecture:
         counts = (self.latents, self.width, self.layers, self.draws)
         if min(counts) < 1 or self.layers > MOST_LAYERS or self.draws > MOST_DRAWS:
             raise ValueError("latents, width, layers and draws are positive and within reason")
-        if self.latents >= self.dimensions or (self.sigma is not None and not self.sigma > 0):
+        if self.width > WIDEST or self.dimensions > MOST_DIMENSIONS:
+            raise ValueError("width and dimensions are within reason")
+        if not 0 <= self.seed <= MOST_SEED:
+            raise ValueError("the seed is a positive whole number")
+        if self.latents >= self.dimensions or (
+            self.sigma is not None and not 0 < self.sigma < math.inf
+        ):
             raise ValueError("latents are fewer than dimensions, and sigma is positive")
 
     def __str__(self) -> str:

@@ -18,6 +18,7 @@ from nice_anomaly.data.tables.cells import Cells, numbers, shortest, words
 from nice_anomaly.data.tables.moments import CLOCK, described, moments
 from nice_anomaly.data.tables.numerals import certain
 from nice_anomaly.errors import DataError
+from nice_anomaly.words import brief, listed
 
 MOST_CATEGORIES = 32
 OTHER = "(other)"
@@ -106,7 +107,7 @@ class Column:
         if self.kind == "left out":
             return self.reason
         if self.kind == "category":
-            return ", ".join(self.categories[:4]) + (", …" if len(self.categories) > 4 else "")
+            return listed(self.categories, 4)
         if self.kind == "date":
             return "as time of day and day of week" if self.dated else ""
         if self.low == self.high:
@@ -147,9 +148,9 @@ def encode(table: Mapping[str, Cells], columns: Sequence[Column], rows: int) -> 
         learned_array = all(re.fullmatch(r"x[0-9]+", name) for name in absent)
         hint = " The run has learned from an array: give frame.to_numpy()." if learned_array else ""
         raise DataError(
-            f"the column '{absent[0]}' is missing"
-            + (f", and {len(absent) - 1} more: {', '.join(absent[1:6])}" if absent[1:] else "")
-            + f". The table has: {', '.join(list(table)[:12])}. Columns are found by name."
+            f"the column '{brief(absent[0])}' is missing"
+            + (f", and {len(absent) - 1} more: {listed(absent[1:6])}" if absent[1:] else "")
+            + f". The table has: {listed(table)}. Columns are found by name."
             + hint
         )
     faults: dict[int, list[str]] = {}
@@ -180,7 +181,7 @@ def _encode(
     if column.gaps:
         return np.column_stack([block, empty])
     for row in np.flatnonzero(empty):
-        notes.setdefault(int(row), []).append(f"{column.name} is missing")
+        notes.setdefault(int(row), []).append(f"{brief(column.name)} is missing")
     return block
 
 
@@ -191,13 +192,14 @@ def _encode_number(
     notes: dict[int, list[str]],
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     values, wrong = numbers(cells, column.unit)
-    expected = f"a number in {column.unit}" if column.unit else "a finite number"
+    name = brief(column.name)
+    expected = f"a number in {brief(column.unit)}" if column.unit else "a finite number"
     for row in np.flatnonzero(wrong):
-        said = f"{column.name} is {cells[row]!s:.40}, not {expected}"
+        said = f"{name} is {brief(cells[row], 40)}, not {expected}"
         faults.setdefault(int(row), []).append(said)
     outside = (values < column.low) | (values > column.high)
     for row in np.flatnonzero(outside):
-        said = f"{column.name} {values[row]:g} is outside {column.low:g} … {column.high:g}"
+        said = f"{name} {values[row]:g} is outside {column.low:g} … {column.high:g}"
         notes.setdefault(int(row), []).append(said)
     empty = np.isnan(values)
     return np.where(empty, column.fill, values)[:, None], empty & ~wrong
@@ -207,9 +209,10 @@ def _encode_date(
     cells: Cells, column: Column, faults: dict[int, list[str]]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     values, wrong = moments(cells, column.form)
+    name = brief(column.name)
     expected = f"a date like {described(column.form)}" if column.form else "an ISO date"
     for row in np.flatnonzero(wrong):
-        said = f"{column.name} is {cells[row]!s:.40}, not {expected}"
+        said = f"{name} is {brief(cells[row], 40)}, not {expected}"
         faults.setdefault(int(row), []).append(said)
     empty = np.isnat(values)
     ticks = np.where(empty, np.datetime64(0, "us"), values).astype(np.int64)
@@ -229,8 +232,9 @@ def _encode_category(
     index = np.array(
         [-2 if text is None else place.get(_word(text), other) for text in texts], dtype=int
     )
+    name = brief(column.name)
     for row in np.flatnonzero(index == -1):
-        said = f"{column.name} '{texts[row]!s:.40}' was never seen"
+        said = f"{name} '{brief(texts[row], 40)}' was never seen"
         notes.setdefault(int(row), []).append(said)
     block = np.zeros((len(cells), len(column.categories)))
     known = np.flatnonzero(index >= 0)

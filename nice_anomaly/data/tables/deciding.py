@@ -12,9 +12,11 @@ from nice_anomaly.data.tables.heading import NAMELESS
 from nice_anomaly.data.tables.moments import form_of, moments
 from nice_anomaly.data.tables.numerals import CODE, both, undressed
 from nice_anomaly.errors import DataError
+from nice_anomaly.words import brief, listed
 
 LEAST_SHARE = 0.9  # of the filled cells must be numbers for a column of numbers
 MIXED_SHARE = 0.5  # above it a column of words has so many numbers that it was meant as one
+LONGEST_CATEGORY = 10_000  # characters
 SECOND = 1e6  # microseconds
 
 
@@ -28,7 +30,8 @@ def learn_columns(table: Mapping[str, Cells], dates: str = "") -> tuple[Column, 
     """
     columns = tuple(learn_column(name, cells, dates) for name, cells in table.items())
     if not any(column.width for column in columns):
-        reasons = "; ".join(f"{column.name}: {column.reason}" for column in columns)
+        told = [f"{brief(column.name)}: {brief(column.reason, 200)}" for column in columns[:5]]
+        reasons = "; ".join([*told, "…"] if len(columns) > len(told) else told)
         raise DataError(f"no column of the table can be learned from ({reasons}).")
     return columns
 
@@ -119,7 +122,7 @@ def _unit(filled: Cells) -> tuple[str, str]:
     (unit, times), *others = units.most_common()
     if unit and times >= LEAST_SHARE * len(filled):
         return unit, ""
-    named = ", ".join(other or "none" for other, _ in [(unit, times), *others][:4])
+    named = listed(other or "none" for other, _ in [(unit, times), *others][:4])
     return "", f"numbers with different units ({named}): write them in one"
 
 
@@ -129,21 +132,23 @@ def _mixed(filled: Cells, values: NDArray[np.float64], wrong: NDArray[np.bool_])
         return ""
     word, times = Counter(filled[wrong].tolist()).most_common(1)[0]
     return (
-        f"{len(values) - wrong.sum():,} of {len(values):,} cells are numbers, but not '{word:.30}' "
-        f"({times:,} times): leave such cells empty to have numbers"
+        f"{len(values) - wrong.sum():,} of {len(values):,} cells are numbers, but not "
+        f"'{brief(word, 30)}' ({times:,} times): leave such cells empty to have numbers"
     )
 
 
 def _category(name: str, texts: NDArray[np.object_], share: float, remark: str) -> Column:
-    values, counts = np.unique(texts.astype(str), return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    values, counts = values[order], counts[order]
+    longest = max(map(len, texts))
+    if longest > LONGEST_CATEGORY:
+        reason = f"a text has {longest:,} characters, too many for a category"
+        return Column(name, "left out", remark or reason, missing=share)
+    values = [text for text, _ in sorted(Counter(texts).items(), key=lambda one: (-one[1], one[0]))]
     if len(values) > MOST_CATEGORIES:
         reason = f"{len(values):,} different texts in {len(texts):,} rows"
         spoken = np.median([len(value.split()) for value in values]) > 1  # remarks, not names
         if remark or spoken or len(values) > len(texts) / 2:
             return Column(name, "left out", remark or reason, missing=share)
-    known = tuple(values.tolist())
+    known = tuple(values)
     if len(known) > MOST_CATEGORIES:
         known = (*known[: MOST_CATEGORIES - 1], OTHER)
     return Column(name, "category", remark, categories=known, gaps=share > 0, missing=share)

@@ -10,17 +10,21 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, dropwhile, islice, takewhile
+from sys import getsizeof
 from typing import Any
 
 from nice_anomaly.data.tables.cells import MISSING
 from nice_anomaly.data.tables.numerals import both, undressed
 from nice_anomaly.errors import DataError
-from nice_anomaly.words import count_of
+from nice_anomaly.limits import refuse_beyond
+from nice_anomaly.words import brief, count_of, listed
 
 logger = logging.getLogger(__name__)
 
 Line = Sequence[Any]
 NAMELESS = "(row)"  # how a first column without a heading is called
+PIECE = 1 << 26  # bytes of cells at a time
+LONGEST_UNIT = 60  # characters
 LOOKED_AT = 20  # lines from which the shape of a sheet is seen
 TOTAL = re.compile(
     r"(grand |sub)?totals?|sum|summe|gesamt(summe)?|zwischensumme|somme|total général|suma|"
@@ -43,9 +47,14 @@ class Headed:
     kept: list[int]
     lines: Iterator[Line]
 
+    @property
+    def width(self) -> int:
+        """How many cells a line has at least."""
+        return self.kept[-1] + 1
+
     def cells(self, lines: Sequence[Line]) -> tuple[list[Line], dict[int, str]]:
         """The cells of lines under the names, and what is wrong with which line."""
-        width = self.kept[-1] + 1
+        width = self.width
         if width == len(self.kept) and {width} == {*map(len, lines)}:
             return list(lines), {}
         stray = {*range(width)} - {*self.kept}
@@ -67,12 +76,12 @@ def headed(lines: Iterator[Line], where: object) -> Headed:
     Raises:
         DataError: no names, one that is there twice, or a column without one.
     """
-    first = list(islice(dropwhile(is_empty, lines), LOOKED_AT))
+    first = list(islice(some_of(dropwhile(is_empty, lines)), LOOKED_AT))
     start = _comments(first)
     start += _above(first[start:])
     above = [line for line in first[:start] if not is_empty(line)]
     if above:
-        shown = " ".join(str(cell) for cell in above[0] if filled(cell))
+        shown = brief(" ".join(brief(cell) for cell in above[0] if filled(cell)), 200)
         count = count_of(len(above), "line")
         _say(where, f"{count} above the column names left out: '{shown}'")
     first = first[start:]
@@ -83,7 +92,7 @@ def headed(lines: Iterator[Line], where: object) -> Headed:
     if above and sum(name[0].isdigit() for name in names) > len(names) / 2:
         _refuse_other_sign(above[0], names, where)
     if rows and _is_units(rows[0], rows[1:], kept):
-        shown = ", ".join(str(cell) for cell in rows[0] if filled(cell))
+        shown = listed(cell for cell in rows[0] if filled(cell))
         _say(where, f"the line below the column names is taken for units and left out: {shown}")
         rows = rows[1:]
     return Headed(names, kept, chain(rows, lines))
@@ -96,9 +105,24 @@ def _refuse_other_sign(above: Line, names: Sequence[str], where: object) -> None
         if not others and str(cell).count(sign) + 1 >= len(names):
             shown = "tab" if sign == "\t" else sign
             raise DataError(
-                f"{where}: its first line, '{cell}', is one cell, and those below have "
+                f"{where}: its first line, '{brief(cell)}', is one cell, and those below have "
                 f"{len(names)}: another sign parts them. Say it with `separator='{shown}'`."
             )
+
+
+def some_of(lines: Iterator[Line]) -> Iterator[Line]:
+    """The first lines, as many as a piece of a table may hold: at least one if there is one."""
+    room = PIECE
+    for line in lines:
+        yield line
+        room -= weight(line)
+        if room < 0:
+            return
+
+
+def weight(line: Line) -> int:
+    """The bytes that the cells of a line take in memory."""
+    return sum(map(getsizeof, line))
 
 
 def filled(cell: Any) -> bool:
@@ -159,10 +183,11 @@ def _above(lines: Sequence[Line]) -> int:
 
 
 def _names(heading: Line, rows: Sequence[Line], where: object) -> tuple[list[str], list[int]]:
-    names: list[str] = []
-    kept: list[int] = []
+    refuse_beyond("columns", len(heading), where)
+    names: dict[str, int] = {}
     for place, cell in enumerate(heading):
         name = " ".join(str(cell).split()) if filled(cell) else ""
+        refuse_beyond("cell", len(name), f"{where}: the name of column {place + 1}")
         if not name and not any(place < len(row) and filled(row[place]) for row in rows):
             continue  # a separator too many at the end of each line
         if not name and place == 0:
@@ -174,20 +199,18 @@ def _names(heading: Line, rows: Sequence[Line], where: object) -> tuple[list[str
             )
         if name in names:
             raise DataError(
-                f"{where}: the column name '{name}' is there twice. Rename one: columns are found "
-                f"by name."
+                f"{where}: the column name '{brief(name)}' is there twice. Rename one: columns are "
+                f"found by name."
             )
-        names.append(name)
-        kept.append(place)
+        names[name] = place
     if names and all(map(_is_number, names)):
         raise DataError(
-            f"{where}: the first line holds only numbers ({', '.join(names[:4])} …), but it has to "
+            f"{where}: the first line holds only numbers ({listed(names, 4)}), but it has to "
             f"hold the column names. Add a line of names."
         )
     if any(map(_is_number, names)):
-        shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
-        _say(where, f"its first line is taken as column names: {shown}")
-    return names, kept
+        _say(where, f"its first line is taken as column names: {listed(names, 6)}")
+    return [*names], [*names.values()]
 
 
 def _is_units(line: Line, below: Sequence[Line], kept: Sequence[int]) -> bool:
@@ -200,11 +223,15 @@ def _is_units(line: Line, below: Sequence[Line], kept: Sequence[int]) -> bool:
         if all(place < len(row) and _is_numeric(row[place]) for row in below)
     ]
     words = [line[place] for place in numeric if place < len(line) and _is_word(line[place])]
-    return len(words) >= max(1, len(numeric) / 2) and all(map(UNIT.fullmatch, words))
+    return len(words) >= max(1, len(numeric) / 2) and all(map(_is_unit, words))
 
 
 def _is_word(cell: Any) -> bool:
     return isinstance(cell, str) and filled(cell) and cell.strip().lower() not in MISSING
+
+
+def _is_unit(cell: str) -> bool:
+    return len(cell) <= LONGEST_UNIT and UNIT.fullmatch(cell) is not None
 
 
 def _is_numeric(cell: Any) -> bool:

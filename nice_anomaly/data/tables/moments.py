@@ -39,6 +39,7 @@ UNCLEAR = {"%d/%m/%Y": "%m/%d/%Y", "%d/%m/%y": "%m/%d/%y", "%d-%m-%Y": "%m-%d-%Y
 MONTHS = {"mär": "mar", "mae": "mar", "mrz": "mar", "mai": "may", "okt": "oct", "dez": "dec"}
 YEAR_FIRST = {"%d/%m/%y": "%y/%m/%d", "%m/%d/%y": "%y/%m/%d", "%d.%m.%y": "%y.%m.%d"}
 MIDNIGHT = re.compile(r"(?<![\d:])24:00(?::00(?:\.0+)?)?(?![\d:.])")  # the end of a day
+LONGEST = 100  # characters of a moment: what is longer is none
 LEAST_SHARE = 0.9  # of the filled cells have to be of the form
 TRIED = 50  # cells tell which forms are worth trying on all
 
@@ -188,6 +189,8 @@ def _in_order(
 
 
 def _moment(text: str, form: str) -> np.datetime64:
+    if len(text) > LONGEST:
+        return NEVER
     try:
         text, late = MIDNIGHT.subn("00:00", text) if "24:00" in text else (text, 0)
         iso = text.strip().removesuffix(" UTC")

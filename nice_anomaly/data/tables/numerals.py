@@ -10,6 +10,7 @@ from functools import lru_cache
 
 SPACES = "\u0020\u00a0\u202f\u2009"  # plain, no-break, narrow no-break, thin
 CURRENCIES = "$€£¥₹"
+LONGEST = 1_000  # characters of a number: what is longer is none
 APART = "\x1f"  # between texts that are looked at together
 _SIGN = rf"(?P<sign>[-+]?)[{SPACES}]?"
 _TAIL = r"(?P<power>[eE][-+]?[0-9]+)?"
@@ -64,6 +65,8 @@ def spelled(text: str, decimal: str) -> str | None:
     >>> spelled("1.234,50", ","), spelled("2,5-", ","), spelled("1,5", ".")
     ('1234.50', '-2.5', None)
     """
+    if len(text) > LONGEST:
+        return None
     text = text.strip().replace("−", "-")
     if text.startswith("(") and text.endswith(")") and text[1:2].isdigit():
         inner = spelled(text[1:-1], decimal)  # as accountants write what is below zero
@@ -81,6 +84,8 @@ def spelled(text: str, decimal: str) -> str | None:
 def all_spelled(joined: str, decimal: str) -> list[str] | None:
     """The same for a column, each text with ``APART`` behind it; None if one is not so simple.
 
+    No text may have an ``APART`` of its own.
+
     >>> all_spelled(APART.join(["1.234,50", "", "7", ""]), ",")
     ['1234.50', '', '7']
     """
@@ -91,13 +96,17 @@ def all_spelled(joined: str, decimal: str) -> list[str] | None:
     )
 
 
-@lru_cache(maxsize=1 << 16)
 def both(text: str) -> tuple[float | None, float | None]:
     """The number that a text is with a decimal point, and with a decimal comma.
 
     >>> both("1,5"), both("1,234"), both("12"), both("1.5 mm")
     ((None, 1.5), (1234.0, 1.234), (12.0, 12.0), (None, None))
     """
+    return (None, None) if len(text) > LONGEST else _both(text)
+
+
+@lru_cache(maxsize=1 << 16)
+def _both(text: str) -> tuple[float | None, float | None]:
     return value(text, "."), value(text, ",")
 
 
@@ -133,13 +142,17 @@ def first_open(joined: str) -> str | None:
     return None if found is None else found[0]
 
 
-@lru_cache(maxsize=1 << 16)
 def undressed(text: str) -> tuple[str, str]:
     """The number in a text and its unit, currency or percent sign; no unit is "".
 
     >>> undressed("12,5 mm"), undressed("$1,200"), undressed("3%"), undressed("about 3")
     (('12,5', 'mm'), ('1,200', '$'), ('3', '%'), ('about 3', ''))
     """
+    return (text.strip(), "") if len(text) > LONGEST else _undressed(text)
+
+
+@lru_cache(maxsize=1 << 16)
+def _undressed(text: str) -> tuple[str, str]:
     found = _DRESSED.fullmatch(text.strip())
     if found is None or (found["before"] and found["unit"]):
         return text.strip(), ""

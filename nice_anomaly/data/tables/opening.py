@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nice_anomaly.data.arrays import Arrays
-from nice_anomaly.data.tables import arrow, workbook
-from nice_anomaly.data.tables.arrow import Frame, arrow_chunks, frame_chunks, parquet_chunks
+from nice_anomaly.data.tables import columnar, workbook
+from nice_anomaly.data.tables.arrow import Frame, frame_chunks
 from nice_anomaly.data.tables.chunk import Chunk, array_chunks
+from nice_anomaly.data.tables.columnar import arrow_chunks, parquet_chunks
 from nice_anomaly.data.tables.database import Query, query_chunks
 from nice_anomaly.data.tables.dialect import ANY, Dialect
 from nice_anomaly.data.tables.packed import STDIN, is_text_table
@@ -34,7 +35,7 @@ def is_table_file(path: Path, *, named: bool = False) -> bool:
     if path == STDIN or is_text_table(path, named=named):
         return True
     older = workbook.OLDER if named else ()
-    return path.suffix.lower() in (*arrow.SUFFIXES, *arrow.IPC, *workbook.SUFFIXES, *older)
+    return path.suffix.lower() in (*columnar.SUFFIXES, *columnar.IPC, *workbook.SUFFIXES, *older)
 
 
 def open_tables(parts: Sequence[Table], rows: int, dialect: Dialect = ANY) -> Iterator[Chunk]:
@@ -68,9 +69,9 @@ def _chunks(part: Path | Frame | Query, rows: int, dialect: Dialect) -> Iterator
     if isinstance(part, Query):
         return query_chunks(part, rows)
     suffix = part.suffix.lower()
-    if suffix in arrow.SUFFIXES:
+    if suffix in columnar.SUFFIXES:
         return parquet_chunks(part, rows)
-    if suffix in arrow.IPC:
+    if suffix in columnar.IPC:
         return arrow_chunks(part, rows)
     if suffix in (*workbook.SUFFIXES, *workbook.OLDER):
         return workbook_chunks(part, rows, dialect)

@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from itertools import islice
+from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 from nice_anomaly.data.tables.cells import Cells
 from nice_anomaly.data.tables.chunk import Chunk
 from nice_anomaly.data.tables.dialect import Written
-from nice_anomaly.data.tables.heading import Headed, Line, is_empty, total_in
+from nice_anomaly.data.tables.heading import PIECE, Headed, Line, is_empty, total_in, weight
 from nice_anomaly.errors import DataError
+from nice_anomaly.limits import beyond, limit
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +33,9 @@ def sheet_chunks(
         DataError: there are no rows.
     """
     seen = 0
-    for lines, last in _batches(sheet, name, rows):
-        cells, faults = _cells(sheet, lines, last=last)
+    nothing = [None] * sheet.width
+    for piece in pieces(_lines(sheet, name, nothing), rows, nothing):
+        cells, faults = _cells(sheet, piece, nothing)
         table = np.empty((len(cells), len(sheet.names)), dtype=object)
         table[:] = cells
         columns = dict(zip(sheet.names, to_cells(table), strict=True))
@@ -42,40 +45,68 @@ def sheet_chunks(
         raise DataError(f"{name} has column names but no rows.")
 
 
-def _batches(sheet: Headed, name: str, rows: int) -> Iterator[tuple[list[Line], bool]]:
-    """The lines up to the last one that has a cell, and whether they are the last of them.
+@dataclass(frozen=True)
+class Piece:
+    """Some lines, what spoils which of them, and whether they are the last of their sheet."""
 
-    An only column may be empty anywhere.
+    lines: list[Line]
+    faults: dict[int, str]
+    last: bool
+
+
+def _lines(sheet: Headed, name: str, nothing: Line) -> Iterator[Line]:
+    """The lines up to the last one that has a cell; those without any are ``nothing``.
+
+    Lines without even a sign that parts cells are none. An only column may be empty anywhere.
     """
-    only = len(sheet.names) == 1
-    ahead: list[Line] = []
-    while lines := ahead + list(islice(sheet.lines, max(0, rows - len(ahead)))):
-        ahead = []
-        for line in sheet.lines:
-            ahead.append(line)
-            if only or not is_empty(line):
-                break
+    if len(sheet.names) == 1:
+        yield from (line or nothing for line in sheet.lines)
+        return
+    empty = 0
+    for line in sheet.lines:
+        if is_empty(line):
+            empty += bool(line)
         else:
-            lines, ahead = lines + ahead, []
-        lines = [line or [None] for line in lines] if only else [line for line in lines if line]
-        end = len(lines)
-        while end and not (ahead or only) and is_empty(lines[end - 1]):
-            end -= 1
-        if end < len(lines):
-            logger.info("note: %s: %d empty lines at its end left out", name, len(lines) - end)
-        for first in range(0, end, rows):
-            stop = min(first + rows, end)
-            yield lines[first:stop], stop == end and not ahead
+            yield from repeat(nothing, empty)
+            empty = 0
+            yield line
+    if empty:
+        logger.info("note: %s: %d empty lines at its end left out", name, empty)
 
 
-def _cells(sheet: Headed, lines: list[Line], *, last: bool) -> tuple[list[Line], dict[int, str]]:
+def pieces(lines: Iterator[Line], rows: int, nothing: Line) -> Iterator[Piece]:
+    """At most ``rows`` lines at a time, and no more than fit into memory.
+
+    A line with a cell that is too long becomes ``nothing`` and has a fault.
+    """
+    longest = limit("cell")
+    ahead = next(lines, None)
+    while ahead is not None:
+        piece: list[Line] = []
+        faults: dict[int, str] = {}
+        room = PIECE
+        while ahead is not None and len(piece) < rows and room >= 0:
+            size = weight(ahead)
+            if size > longest:
+                found = max((len(cell) for cell in ahead if isinstance(cell, str)), default=0)
+                if found > longest:
+                    faults[len(piece)] = beyond("cell", found, "it").rstrip(".")
+                    ahead, size = nothing, 0
+            piece.append(ahead)
+            room -= size
+            ahead = next(lines, None)
+        yield Piece(piece, faults, ahead is None)
+
+
+def _cells(sheet: Headed, piece: Piece, nothing: Line) -> tuple[list[Line], dict[int, str]]:
     """The cells of lines, none in those that are no rows, and what is wrong with which line."""
-    cells, faults = sheet.cells(lines)
+    cells, faults = sheet.cells(piece.lines)
     if len(sheet.names) > 1:
-        empty = (row for row, line in enumerate(cells) if is_empty(line))
-        faults = dict.fromkeys(empty, EMPTY) | faults
+        empty = (row for row, line in enumerate(piece.lines) if line is nothing)
+        faults |= dict.fromkeys(empty, EMPTY)
+    faults |= piece.faults
     end = len(cells) - 1
-    if last and end and end not in faults:
+    if piece.last and end and end not in faults:
         earlier = {cell for row in cells[:-1] for cell in row if isinstance(cell, str)}
         word = total_in(cells[end], earlier)
         if word:

@@ -26,6 +26,7 @@ from nice_anomaly.data.tables.numerals import (
     undressed,
 )
 from nice_anomaly.errors import DataError
+from nice_anomaly.words import brief
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,8 @@ class _Texts:
     def of(cls, name: str, cells: Cells) -> "_Texts":
         """Those of one column of a piece."""
         joined = APART.join([cell or "" for cell in cells.tolist()]) + APART
+        if joined.count(APART) > len(cells):  # one has such a sign, and is no number for it
+            joined = joined.replace(APART, " ")
         return cls(name, cells, joined, "".join(sign for sign in NAMES if sign in joined))
 
     def spelled(self, sign: str) -> Cells | None:
@@ -77,7 +80,11 @@ class _Texts:
             return _replaced(self.cells, slice(None), [cell or None for cell in simple])
         places = np.flatnonzero(~missing(self.cells))
         simple = all_spelled(APART.join(self.cells[places].tolist()) + APART, sign)
-        return None if simple is None else _replaced(self.cells, places, simple)
+        return (
+            None
+            if simple is None or len(simple) > len(places)
+            else _replaced(self.cells, places, simple)
+        )
 
 
 @dataclass
@@ -114,7 +121,7 @@ class _Evidence:
             sign = "," if point is None else "."
             own.add(sign, text)
             if sign in number:  # 1.234.567 has no decimal sign: it tells of its column alone
-                self.everywhere.add(sign, f"{text}' in '{texts.name}")
+                self.everywhere.add(sign, f"{brief(text)}' in '{brief(texts.name)}")
             if own.times.total() == ENOUGH and texts.signs == self.known(texts.name):
                 return
 
@@ -134,8 +141,9 @@ class _Evidence:
             point, comma = both(undressed(example)[0])
             open_ = not (sign or self.everywhere.times or self.columns[name].times)
             raise DataError(
-                f"{chunk.name}: '{example}' in the column '{name}' may be {point:.10g} or "
-                f"{comma:.10g}: the rest of the file says {'nothing' if open_ else 'both'}. Say "
+                f"{chunk.name}: '{brief(example)}' in the column '{brief(name)}' may be "
+                f"{point:.10g} or {comma:.10g}: the rest of the file says "
+                f"{'nothing' if open_ else 'both'}. Say "
                 f"which sign is the decimal one with `decimal='.'` or `decimal=','`."
             )
         return sign
@@ -261,13 +269,14 @@ def _tell(chunk: Chunk, evidence: _Evidence) -> None:
         evidence.say(f"{chunk.name}: decimal {NAMES[shown.sign]}, as '{example}' shows")
     for name, own in evidence.columns.items():
         if len(own.times) > 1:
+            point, comma = (brief(own.examples[sign]) for sign in NAMES)
             evidence.say(
-                f"{chunk.name}: the column '{name}' has both decimal signs, "
-                f"'{own.examples['.']}' and '{own.examples[',']}': each is read as it can only be"
+                f"{chunk.name}: the column '{brief(name)}' has both decimal signs, "
+                f"'{point}' and '{comma}': each is read as it can only be"
             )
     for name, (sign, _) in evidence.settled.items():
         if not shown.times and sign == "," and not dialect.decimal and not dialect.usual:
             evidence.say(
-                f"{chunk.name}: decimal comma in '{name}', since ';' parts the cells; "
+                f"{chunk.name}: decimal comma in '{brief(name)}', since ';' parts the cells; "
                 f"`decimal='.'` says otherwise"
             )

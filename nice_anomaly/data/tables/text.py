@@ -23,12 +23,13 @@ from nice_anomaly.data.tables.numerals import value
 from nice_anomaly.data.tables.packed import opened
 from nice_anomaly.data.tables.sheet import sheet_chunks
 from nice_anomaly.errors import DataError
+from nice_anomaly.limits import beyond, limit
+from nice_anomaly.words import brief
 
 logger = logging.getLogger(__name__)
 
 SEPARATORS = ",;\t|"
 PEEK = 1 << 16
-LONGEST_CELL = 10_000_000
 BYTE_ORDER_MARKS = {  # UTF-32 first: its mark begins with that of UTF-16
     b"\xff\xfe\x00\x00": "utf-32",
     b"\x00\x00\xfe\xff": "utf-32",
@@ -37,8 +38,10 @@ BYTE_ORDER_MARKS = {  # UTF-32 first: its mark begins with that of UTF-16
     b"\xfe\xff": "utf-16",
 }
 OLDER = "cp1252"  # of older spreadsheets in western Europe
-UNUSUAL = re.compile(r"[^\s,;|\"]*[^\x00-\x7f][^\s,;|\"]*")  # a word that ASCII does not have
-SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # what Excel understands
+UNUSUAL = re.compile(  # a word that ASCII does not have
+    r"[^\s,;|\"]{0,30}[^\x00-\x7f][^\s,;|\"]{0,30}"
+)
+SEPARATOR_LINE = re.compile(r"sep=([^\w\"'.\r\n])\r?\n", re.IGNORECASE)  # what Excel understands
 
 
 def text_chunks(file: Path, rows: int, dialect: Dialect = ANY) -> Iterator[Chunk]:
@@ -48,32 +51,30 @@ def text_chunks(file: Path, rows: int, dialect: Dialect = ANY) -> Iterator[Chunk
         DataError: missing, empty, binary, with broken headings, or with a quote left open.
     """
     with _text(file) as (stream, marked):
-        reader, skipped = None, 0
+        lines, reader = _Lines(stream, file), None
         try:
-            head = stream.read(PEEK)
-            asked = SEPARATOR_LINE.match(head)
+            asked = SEPARATOR_LINE.match(lines.head)
             if asked is not None:
-                head, skipped = head[asked.end() :], 1
-            if not head.strip():
+                lines.begin(asked.end())
+            if not lines.head:
                 raise DataError(f"{file} is empty: a table needs a line of column names and rows.")
-            csv.field_size_limit(LONGEST_CELL)
-            separator = dialect.separator or (asked[1] if asked else _separator(head))
-            lines = _Lines(head, stream)
+            csv.field_size_limit(limit("line"))
+            separator = dialect.separator or (asked[1] if asked else _separator(lines.head))
             reader = csv.reader(lines, delimiter=separator, strict=True)
-            sheet = headed(reader, file)
+            sheet = headed(lines.records(reader), file)
             written = Written(separator, "", marked)
             for chunk in sheet_chunks(readable(file), sheet, rows, _texts, written):
                 signs = "." if separator == "," and not lines.quoted else ".,"
                 yield replace(chunk, signs=signs)
         except UnicodeDecodeError as error:
-            where = f"after line {reader.line_num + skipped}" if reader else "near its beginning"
+            where = f"after line {lines.number}" if reader else "near its beginning"
             raise DataError(
                 f"{file} is not text in {stream.encoding} (byte {error.object[error.start]:#04x} "
                 f"{where}): save it as UTF-8."
             ) from error
         except csv.Error as error:
             raise DataError(
-                f"{file}, line {reader.line_num + skipped if reader else 1}: {error}. "
+                f"{file}, line {lines.number}: {error}. "
                 f"Is there a quote that is not closed, here or further up?"
             ) from error
 
@@ -88,7 +89,7 @@ def _separator(head: str) -> str:
     """The one of , ; tab | that splits the first lines into the most equal parts."""
     end = max(map(head.rfind, "\r\n")) + 1
     cut = head[:end] if end and len(head) == PEEK else head
-    first, *rest = [line for line in cut.splitlines() if line.strip()][:LOOKED_AT]
+    first, *rest = [line for line in cut.splitlines() if line.strip()][:LOOKED_AT] or [head]
     inside = "," not in first and any("," in line for line in rest)
     if inside and all(value(line, ",") is not None for line in rest):
         return ";"  # one column of numbers: their comma parts nothing
@@ -122,7 +123,9 @@ def _encoding(start: bytes, file: Path) -> str:
         return "utf-8"
     word = UNUSUAL.search(start.decode(OLDER, errors="replace"))
     logger.info(
-        "note: %s is not UTF-8: read as Windows-1252, as in '%.30s'", file, word and word[0]
+        "note: %s is not UTF-8: read as Windows-1252, as in '%s'",
+        file,
+        brief(word and word[0], 30),
     )
     return OLDER
 
@@ -136,18 +139,41 @@ def _is_utf8(start: bytes) -> bool:
 
 
 class _Lines:
-    """The lines of a text whose beginning was read; ``quoted`` if there was a quote so far.
+    """The lines of a text from the first that is not blank; ``head`` is what was read ahead.
 
-    Without one no cell holds what parts the cells.
+    ``number`` lines were given so far. Where ``quoted`` is false there was no quote, and no cell
+    holds what parts the cells.
     """
 
-    def __init__(self, head: str, rest: TextIO) -> None:
-        self._head, self._rest, self.quoted = head, rest, False
+    def __init__(self, text: TextIO, file: Path) -> None:
+        self._text, self._file = text, file
+        self.quoted, self.number, self._most, self._pending = False, 0, limit("line"), 0
+        self.head = text.read(PEEK)
+        while self.head.isspace():
+            self.number += self.head.count("\n")
+            self.head = text.read(PEEK)
+
+    def begin(self, place: int) -> None:
+        """Leave out the line that ends at this place of the head."""
+        self.head, self.number = self.head[place:], self.number + 1
 
     def __iter__(self) -> Iterator[str]:
-        block = self._head
+        block = self.head
         while block:
-            block += self._rest.readline() if not block.endswith("\n") else ""
+            block += self._text.readline(self._most + 1) if not block.endswith("\n") else ""
             self.quoted = self.quoted or '"' in block
-            yield from io.StringIO(block, newline="")
-            block = self._rest.read(PEEK)
+            for line in io.StringIO(block, newline=""):
+                self.number += 1
+                self._pending += len(line)
+                if self._pending > self._most:
+                    where = f"{self._file}, line {self.number}"
+                    closed = " Or is there a quote that is not closed?" if self.quoted else ""
+                    raise DataError(beyond("line", None, where) + closed)
+                yield line
+            block = self._text.read(PEEK)
+
+    def records(self, reader: Iterator[list[str]]) -> Iterator[list[str]]:
+        """What a reader makes of them; together the lines of one are no longer than a line."""
+        for record in reader:
+            self._pending = 0
+            yield record

@@ -1,0 +1,155 @@
+"""What the tool endures: kills, races, damaged run folders, hostile inputs, counted.
+
+The tests of ``tests/faults`` and ``tests/fuzz`` try some hundreds of each always; this tries as
+many as one likes and keeps the counts in results/faults.json, from which the README has its table.
+Inputs that did harm are kept in ``faults/``.
+"""
+
+import importlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from experiments import HERE, Results, provenance, read
+from fuzzing import targets
+from nice_anomaly.cli import render
+from nice_anomaly.files import write
+
+CHUNK = 1_000  # inputs that one process tries
+Count = Annotated[int, typer.Option(help="How many; 0 leaves the part out.")]
+Found = dict[str, Any]
+
+
+def main(
+    inputs: Count = 100_000,
+    mutations: Count = 1_000,
+    flips: Count = 10_000,
+    kills: Count = 200,
+    races: Count = 100,
+    seed: int = 0,
+    jobs: int = 2,
+    results: Results = Path("results"),
+) -> None:
+    """Try so many of each and keep the counts; those of parts that are left out stay."""
+    file = results / "faults.json"
+    found = read(file) if file.is_file() else {}
+    for name, part, count in (
+        ("inputs", hostile_inputs, inputs),
+        ("mutations", damaged_folders, mutations),
+        ("flips", flipped_bits, flips),
+        ("kills", killed_trainings, kills),
+        ("races", raced_commands, races),
+    ):
+        if count:
+            settings = {"count": count, "seed": seed}
+            found[name] = {**part(count, seed, jobs), "provenance": provenance(settings)}
+            write(file, (json.dumps(found, indent=2) + "\n").encode())
+            render.say(f"{name}: {summary(found[name])}")
+    raise typer.Exit(int(any(part["defects"] for part in found.values())))
+
+
+def summary(found: Found) -> str:
+    """A part in a line."""
+    numbers = {k: v for k, v in found.items() if isinstance(v, int | float)}
+    return ", ".join(f"{value:,.6g} {name}" for name, value in numbers.items())
+
+
+def hostile_inputs(count: int, seed: int, jobs: int) -> Found:
+    """Mutated files through every reader, shared equally among the targets."""
+    names = sorted(targets())
+    each = -(-count // len(names))
+    chunks = [
+        (name, first // CHUNK, min(CHUNK, each - first))
+        for first in range(0, each, CHUNK)
+        for name in names
+    ]
+    parts: list[Found] = []
+    with (
+        ThreadPoolExecutor(jobs) as pool,
+        render.progress_bar("inputs", len(names) * each, "inputs") as bar,
+    ):
+        for part in pool.map(lambda chunk: in_a_process(*chunk, seed=seed), chunks):
+            parts.append(part)
+            bar.advance(sum(one["inputs"] for one in parts))
+    defects = {f"{part['target']}-{k}": v for part in parts for k, v in part["defects"].items()}
+    return {
+        "tried": sum(part["inputs"] for part in parts),
+        "targets": len(names),
+        "hangs": sum(part["hangs"] for part in parts),
+        "slowest_seconds": max(part["slowest"] for part in parts),
+        "peak_mib": max(part["peak_mib"] for part in parts),
+        "defects": len(defects),
+        "kept": defects,
+    }
+
+
+def in_a_process(target: str, chunk: int, count: int, *, seed: int) -> Found:
+    """The outcome of a target; a process that was ended is a defect of its last input."""
+    number = seed * 1_000_000 + chunk
+    command = [sys.executable, str(HERE / "scripts" / "fuzzing.py"), target, "--count", str(count)]
+    done = subprocess.run([*command, "--seed", str(number)], capture_output=True, text=True)
+    if done.returncode == 0:
+        found: Found = json.loads(done.stdout.splitlines()[-1])
+        return found
+    why = f"exit {done.returncode}: {done.stderr[-300:]}"
+    empty = {"target": target, "inputs": 0, "hangs": 1, "slowest": 0.0, "peak_mib": 0.0}
+    return {**empty, "defects": {f"current-{number}": why}}
+
+
+def one_by_one(try_one: Callable[[int, Path], str], count: int, seed: int, jobs: int) -> Found:
+    """Outcomes of so many tries by name, and the sentences of those that did harm."""
+    outcomes: Counter[str] = Counter()
+    defects: dict[str, str] = {}
+
+    def one(number: int) -> tuple[int, str, str]:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                return number, try_one(number, Path(folder)), ""
+            except AssertionError as error:
+                return number, "defects", str(error)[:500]
+
+    with ThreadPoolExecutor(jobs) as pool, render.progress_bar("tries", count, "tries") as bar:
+        for done, (number, outcome, why) in enumerate(pool.map(one, range(seed, seed + count))):
+            outcomes[outcome] += outcome != "defects"
+            if why:
+                defects[str(number)] = why
+            bar.advance(done + 1)
+    return {"tried": count, **+outcomes, "defects": len(defects), "kept": defects}
+
+
+def faults_of(name: str) -> Any:
+    """A module of tests/faults."""
+    sys.path[:0] = [str(HERE), str(HERE / "tests")]
+    return importlib.import_module(f"faults.{name}")
+
+
+def damaged_folders(count: int, seed: int, jobs: int) -> Found:
+    """Run folders with one thing edited, swapped, cut, lost or put in its place."""
+    return one_by_one(faults_of("mutations").one_mutation, count, seed, jobs)
+
+
+def flipped_bits(count: int, seed: int, jobs: int) -> Found:
+    """Run folders with one bit flipped."""
+    return one_by_one(faults_of("mutations").one_flip, count, seed, jobs)
+
+
+def killed_trainings(count: int, seed: int, jobs: int) -> Found:
+    """Trainings and calibrations that are killed at a random instant and gone on with."""
+    return one_by_one(faults_of("kills").one_kill, count, seed, jobs)
+
+
+def raced_commands(count: int, seed: int, jobs: int) -> Found:
+    """Commands that want the same folder at once."""
+    return one_by_one(faults_of("races").one_race, count, seed, jobs)
+
+
+if __name__ == "__main__":
+    typer.run(main)
