@@ -24,6 +24,7 @@ LIMITS: Mapping[str, tuple[int, str]] = {
     "members": (50_000, "files in an archive"),
     "image": (450_000_000, "bytes to hold while it is decoded"),
     "download": (100_000_000, "bytes in a download"),
+    "downloading": (1_800, "seconds for a download"),
     "pipe": (60, "seconds without a writer"),
     "manifest": (50_000_000, "bytes in a run.json"),
     "calibration": (1 << 30, "bytes in a calibration"),

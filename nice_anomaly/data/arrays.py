@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nice_anomaly.data.names import printable, readable
+from nice_anomaly.data.names import readable
 from nice_anomaly.data.npy import Stored, stored
 from nice_anomaly.errors import DataError
 from nice_anomaly.limits import refuse_beyond
+from nice_anomaly.words import brief, listed
 
 SUFFIXES = (".npy", ".npz")
 NUMERIC = "biuf"  # numpy's kinds: bool, int, unsigned, float
@@ -72,7 +73,7 @@ def open_array(file: Path) -> Arrays:
     arrays = stored(file)
     samples = [name for name, array in arrays.items() if len(array.shape) > 1]
     if len(samples) != 1:
-        named = ", ".join(printable(name)[:50] for name in samples[:4]) or "none"
+        named = listed(samples, 4) or "none"
         raise DataError(
             f"{readable(file)} holds {len(samples)} arrays with rows ({named}); it "
             f"has to be one: {SHAPES}. One column is array.reshape(-1, 1)."
@@ -112,7 +113,7 @@ def _check(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     """Raises DataError where values and axes cannot be those of samples."""
     if dtype.kind not in NUMERIC:
         raise DataError(
-            f"{name} holds {str(dtype)[:60]} values; numbers are needed: array.astype(float), or a "
+            f"{name} holds {brief(dtype)} values; numbers are needed: array.astype(float), or a "
             f"frame (pandas, Polars, Arrow) for columns of several types."
         )
     if not math.prod(shape):

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from nice_anomaly.data.listing import what_else, why
-from nice_anomaly.data.names import printable
 from nice_anomaly.errors import NiceAnomalyError
 from nice_anomaly.limits import beyond, limit
+from nice_anomaly.words import brief
 
 T = TypeVar("T")
 Size = tuple[int, int]  # width and height
@@ -290,5 +290,4 @@ def _reason(error: Exception) -> str:
             return "needs more memory than there is"
         case OSError(errno=int()) | ValueError(args=("embedded null byte",)):
             return f"cannot be read ({why(error)})"
-    said = printable(str(error)) or type(error).__name__
-    return f"is not a readable image ({said[:200]})"
+    return f"is not a readable image ({brief(error, 200) or type(error).__name__})"

@@ -49,7 +49,7 @@ def _read(path: Path, wanted: int, what: str) -> NDArray[np.uint8]:
         with path.open("rb") as stream:
             shape = _shape(path, stream.read(header), wanted, what, found.st_size)
             values = np.empty(shape, dtype=np.uint8)  # writable, as torch wants arrays to be
-            if stream.readinto(values.reshape(-1)) != values.nbytes:
+            if stream.readinto(values.reshape(-1).data) != values.nbytes:
                 raise DataError(f"{path} has become shorter while it was read. {REMEDY}")
     except OSError as error:
         raise DataError(f"cannot read {path}: {why(error)}. Check the path.") from error
@@ -75,5 +75,7 @@ def _shape(path: Path, start: bytes, wanted: int, what: str, length: int) -> tup
             f"{path} is {state}: {length:,} bytes, but its header promises "
             f"{shape[0]:,} {what}s{size}, {expected:,} bytes. {REMEDY}"
         )
+    if not math.prod(shape):
+        raise DataError(f"{path} holds no {what}s. {REMEDY}")
     refuse_beyond("unpacked", length, path)
     return tuple(shape)

@@ -15,15 +15,6 @@ def readable(file: Path, root: Path | None = None) -> str:
     return text if text.isprintable() else "".join(map(_escaped, text))
 
 
-def printable(text: str) -> str:
-    r"""A text of unknown origin on one line, with no more than its letters.
-
-    >>> printable("two\nlines \x1b[1m")
-    'two lines \\x1b[1m'
-    """
-    return "".join(map(_escaped, " ".join(text.split())))
-
-
 def _escaped(sign: str) -> str:
     steers = unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp")
     return ascii(sign)[1:-1] if steers else sign

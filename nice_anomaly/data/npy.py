@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nice_anomaly.data.listing import why
-from nice_anomaly.data.names import printable, readable
+from nice_anomaly.data.names import readable
 from nice_anomaly.errors import DataError
 from nice_anomaly.limits import refuse_beyond
+from nice_anomaly.words import brief
 
 MAGIC = b"\x93NUMPY"
 LONGEST_HEADER = 10_000  # bytes; numpy writes some hundred
@@ -115,7 +116,7 @@ def _members(stream: IO[bytes], file: Path, size: int) -> dict[str, Stored]:
         for name in archive.namelist():
             entry = archive.getinfo(name)
             if entry.compress_type not in PACKED:
-                raise ValueError(f"the array {name[:100]} is packed as numpy does not")
+                raise ValueError(f"the array {brief(name)} is packed as numpy does not")
             with archive.open(entry) as member:
                 if member.read(len(MAGIC)) != MAGIC:
                     continue
@@ -199,7 +200,7 @@ def _reading(file: Path) -> Iterator[None]:
     except DataError:
         raise
     except Exception as error:
-        said = printable(why(error) if isinstance(error, OSError) else str(error))
+        said = brief(why(error) if isinstance(error, OSError) else error, 300)
         raise DataError(
-            f"{readable(file)} cannot be read as an array: {said[:300].rstrip('.')}."
+            f"{readable(file)} cannot be read as an array: {said.rstrip('.')}."
         ) from error
