@@ -18,6 +18,7 @@ LIMITS: Mapping[str, tuple[int, str]] = {
     "line": (20_000_000, "characters in a line"),
     "unpacked": (1 << 30, "bytes when unpacked"),
     "download": (100_000_000, "bytes in a download"),
+    "checkpoint": (4 << 30, "bytes"),
     "settings": (1_000_000, "characters in a settings file"),
 }
 

@@ -5,6 +5,7 @@ import json
 import logging
 import signal
 import sys
+from types import FrameType
 
 import typer
 
@@ -15,6 +16,7 @@ from nice_anomaly.cli.wording import as_typed
 from nice_anomaly.errors import ArtifactError, NiceAnomalyError
 
 INTERRUPTED, TERMINATED = 130, 143
+STOPPED = {INTERRUPTED: "interrupted", TERMINATED: "terminated"}
 
 app = typer.Typer(
     name="nice-anomaly",
@@ -71,7 +73,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file name or a terminal without our signs
             stream.reconfigure(errors="backslashreplace")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # half-written files go
+    stopped = _stoppable()
     try:
         app()
     except OSError as error:
@@ -91,12 +93,26 @@ def main() -> None:
         if reason:
             _tell(reason, stop.code)
         raise
-    except (Exception, KeyboardInterrupt) as error:
-        # A library may make an error of its own of an interruption, and name it.
-        if KeyboardInterrupt.__name__ not in repr(error):
+    except (Exception, KeyboardInterrupt):
+        if not stopped:
             raise
-        _tell("interrupted", INTERRUPTED)
-        sys.exit(INTERRUPTED)
+        _tell(STOPPED[stopped[0]], stopped[0])  # a library may have made an error of it
+        sys.exit(stopped[0])
+
+
+def _stoppable() -> list[int]:
+    """The exit codes of the signals to stop that have come so far: half-written files go first."""
+    stopped: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        stopped.append(INTERRUPTED if number == signal.SIGINT else TERMINATED)
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(TERMINATED)
+
+    signal.signal(signal.SIGTERM, stop)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # in the background of a script
+        signal.signal(signal.SIGINT, stop)
+    return stopped
 
 
 def _tell(sentence: str, code: object) -> None:
