@@ -7,11 +7,12 @@
     found = run.detect("new.csv")
 
 The public names are resolved when they are first used, so that importing the package (and
-``nice-anomaly --help``) loads no torch.
+``nice-anomaly --help``) loads no torch, and hardly anything before the command hears a Ctrl-C.
 """
 
-from importlib import import_module
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 
@@ -36,9 +37,11 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 

@@ -58,7 +58,7 @@ def load(config: str, overrides: Sequence[str] | None = None) -> Settings:
         faults = [_fault(dict(item), path, given) for item in error.errors()[:MOST_FAULTS]]
         more = error.error_count() - len(faults)
         faults += [f"There are {more:,} more mistakes."] * (more > 0)
-        raise ConfigError("\n".join(faults)) from error
+        raise ConfigError(*faults) from error
     _refuse_idle(settings.model, [(_key(override), _said(override)) for override in given])
     return settings
 

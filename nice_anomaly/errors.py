@@ -8,11 +8,15 @@ tell a typing mistake from a damaged run folder without reading the sentence.
 class NiceAnomalyError(Exception):
     """Base of all errors of this package that a user can cause.
 
-    The message is a complete sentence for a person: what, where, remedy.
+    The message is a complete sentence for a person: what, where, remedy. Several arguments are
+    lines of their own, and none breaks in two because of what somebody's file is called.
     ``exit_code`` is what the command line returns for it.
     """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.args))
 
 
 class ConfigError(NiceAnomalyError):

@@ -212,7 +212,7 @@ def _on_the_way(kept: Keeper, resume: Checkpoint | None, listen: Listener) -> Ch
         said = kept.give_up(last)
         if last is not None:
             listen(Kept(kept.path, True))
-        raise NumericsError(f"{error}\n{said}".strip()) from error
+        raise NumericsError(*error.args, *filter(None, [said])) from error
     assert last is not None
     return last
 

@@ -2,17 +2,44 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date, time
+from datetime import date, datetime, time
 from decimal import Decimal
 from itertools import chain, repeat
 from math import isfinite
 from pathlib import Path
+from shutil import copyfileobj
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from nice_anomaly.errors import ConfigError
 
 MOST_LINES, LONGEST = 1_048_576, 32_767  # lines of a sheet, signs of a cell
-UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+ALWAYS = datetime(1980, 1, 1)  # when every workbook was written, as far as it says
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
+HARMLESS = re.compile(  # a lone sign; a number, with its unit
+    r"[\s=+\-@]*|\s*[+-]?\.?\d[\d.,'\s]*+(?:[eE][+-]?\d+)?[%°µ]?\w*\s*"
+)
+
+
+def is_formula(text: str) -> bool:
+    r"""Whether a spreadsheet that opens a CSV would run a cell instead of showing it.
+
+    >>> [is_formula(text) for text in ("=1+1", "@SUM(A1)", "-2+cmd|' /C calc'!A0", "\t=1")]
+    [True, True, True, True]
+    >>> [is_formula(text) for text in ("-3.5", "+1,5 °C", "-", "P-001", "1=1")]
+    [False, False, False, False, False]
+    """
+    return bool(FORMULA.match(text)) and not HARMLESS.fullmatch(text)
+
+
+def as_text(cell: str) -> str:
+    """A cell that a spreadsheet shows: one that it would run has an apostrophe before it.
+
+    >>> as_text("=1+1"), as_text("-1")
+    ("'=1+1", '-1')
+    """
+    return f"'{cell}" if is_formula(cell) else cell
 
 
 class Sheet:
@@ -50,13 +77,16 @@ class Sheet:
         self._sheet.append(list(map(self._cell, row, chain(self._formats, repeat(None)))))
 
     def save(self, path: Path) -> None:
-        """Write the workbook."""
+        """Write the workbook; the same rows make the same bytes, whenever that is."""
         from openpyxl.utils import get_column_letter
+        from openpyxl.writer.excel import ExcelWriter
 
         if self._formats:
             last = get_column_letter(len(self._formats))
             self._sheet.auto_filter.ref = f"A1:{last}{self._lines}"
-        self._book.save(path)
+        self._book.properties.created = self._book.properties.modified = ALWAYS
+        archive = _Timeless(path, "w", ZIP_DEFLATED)
+        ExcelWriter(self._book, archive).save()
 
     def _cell(self, value: Any, shown: str | None) -> Any:
         from openpyxl.cell import WriteOnlyCell
@@ -76,6 +106,27 @@ class Sheet:
         cell = WriteOnlyCell(self._sheet, text)
         cell.data_type = "s"  # a name that begins with = is no formula
         return cell
+
+
+class _Timeless(ZipFile):
+    """An archive that does not say when its files were written."""
+
+    def write(self, filename: Any, arcname: Any = None, *_: Any) -> None:
+        """Add a file."""
+        entry = _entry(arcname)
+        entry.file_size = Path(filename).stat().st_size
+        with Path(filename).open("rb") as source, self.open(entry, "w") as target:
+            copyfileobj(source, target)
+
+    def writestr(self, name: Any, data: Any, *_: Any) -> None:
+        """Add a content."""
+        super().writestr(_entry(name), data)
+
+
+def _entry(name: str) -> ZipInfo:
+    entry = ZipInfo(name, ALWAYS.timetuple()[:6])
+    entry.compress_type = ZIP_DEFLATED
+    return entry
 
 
 def _is_known(value: Any) -> bool:

@@ -31,6 +31,7 @@ from nice_anomaly.data import (
     restored,
     stored,
 )
+from nice_anomaly.data.arrays import open_array
 from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.settings import DataSettings
 
@@ -203,7 +204,7 @@ def test_every_kind_of_number_is_read(kind: type) -> None:
 def test_a_masked_cell_is_missing() -> None:
     rows = np.arange(8.0).reshape(4, 2)
     (part,) = recognise(np.ma.masked_equal(rows.astype(int), 3)).parts
-    assert np.isnan(part.array[1, 1])  # type: ignore[union-attr]
+    assert np.isnan(part.samples[1, 1])  # type: ignore[union-attr]
 
 
 def test_the_index_of_a_frame_names_its_rows() -> None:
@@ -242,14 +243,21 @@ def test_an_array_of_another_width_is_refused() -> None:
             batches(given, reading)
 
 
-def test_a_packed_file_is_opened_once(tmp_path: Path) -> None:
-    file = packed(numbers(), tmp_path / "rows.npz")
+@pytest.mark.parametrize("save", [saved, packed])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_array_in_a_file_is_read_a_piece_at_a_time(
+    save: Callable[[np.ndarray, Path], Path], order: Any, tmp_path: Path
+) -> None:
+    rows = np.asarray(numbers(), order=order)
+    file = save(rows, tmp_path / ("rows.npy" if save is saved else "rows.npz"))
     inputs = recognise(str(tmp_path))
     assert inputs.paths == (file,)
+    pieces = [piece for piece, _ in open_array(file).pieces(1_000)]
+    assert [len(piece) for piece in pieces] == [1_000] * 9
+    assert np.array_equal(np.concatenate(pieces), rows, equal_nan=True)
     file.unlink()
-    material = learn(inputs, Wishes(), SETTINGS, 3)
-    assert material.reading is not None
-    assert sum(len(batch.ids) for batch in batches(inputs, material.reading)) == N
+    with pytest.raises(DataError, match=r"rows.np[yz] cannot be read .*: no such file"):
+        learn(inputs, Wishes(), SETTINGS, 3)
 
 
 def test_more_array_files_than_a_process_may_open(tmp_path: Path) -> None:

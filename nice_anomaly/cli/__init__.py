@@ -5,16 +5,21 @@ import json
 import logging
 import signal
 import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
 
 import typer
 
 from nice_anomaly.cli import calibrate, compare, detect, info, plan, sample, stress, train, verify
 from nice_anomaly.cli.help import Verb, Verbs, paragraphs
+from nice_anomaly.cli.layout import visible
 from nice_anomaly.cli.options import grouped
 from nice_anomaly.cli.wording import as_typed
-from nice_anomaly.errors import ArtifactError, NiceAnomalyError
+from nice_anomaly.errors import ArtifactError, DataError, NiceAnomalyError
 
-TERMINATED = 143
+INTERRUPTED, TERMINATED = 130, 143
+LONGEST = 500  # signs of what a library says
 
 app = typer.Typer(
     name="nice-anomaly",
@@ -55,7 +60,7 @@ class _Typed(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The sentence as one would type it."""
-        return as_typed(super().format(record))
+        return visible(as_typed(record.getMessage()))
 
 
 def main() -> None:
@@ -63,53 +68,129 @@ def main() -> None:
 
     With ``--json`` it is an object on stdout too: ``error``, the sentence, and ``exit_code``.
     """
+    try:
+        _prepare()
+        _run()
+    except OSError as error:
+        sys.stdout = None  # there is no use in trying again at the end
+        if not isinstance(error, BrokenPipeError):  # else whoever read the output has gone
+            what = error.filename or "the output cannot be written"
+            _stop(ArtifactError.exit_code, f"{what}: {error.strerror or error}.")
+        sys.exit(ArtifactError.exit_code)
+    except NiceAnomalyError as error:
+        _stop(error.exit_code, *error.args)
+    except MemoryError:
+        _stop(DataError.exit_code, "there is not enough memory for this. Give less at a time.")
+
+
+def _prepare() -> None:
+    """Who hears remarks, which signs a stream takes, what ends the command."""
     talk = logging.getLogger("nice_anomaly")
     if not talk.handlers:
         handler = logging.StreamHandler()
         handler.setFormatter(_Typed())
         talk.addHandler(handler)
     talk.setLevel(logging.INFO)
+    if logging.lastResort is not None:  # that of other libraries
+        logging.lastResort.setFormatter(_Typed())
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file name or a terminal without our signs
             stream.reconfigure(errors="backslashreplace")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # half-written files go
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # half-written files go
+
+
+def _run() -> None:
+    """The command, until its results are out."""
     try:
         app()
-    except OSError as error:
-        sys.stdout = None  # there is no use in trying again at the end
-        if not isinstance(error, BrokenPipeError):  # else whoever read the output has gone
-            what = error.filename or "the output cannot be written"
-            sys.stderr.write(f"error: {what}: {error.strerror}.\n")
-        sys.exit(ArtifactError.exit_code)
-    except NiceAnomalyError as error:
-        from nice_anomaly.cli.render import show_error
-
-        show_error(error)
-        _tell(str(error), error.exit_code)
-        sys.exit(error.exit_code)
+    except KeyboardInterrupt:  # in what Typer does before and after
+        _interrupted()
     except SystemExit as stop:
-        reason = _reason(stop)
+        chain = [*_causes(stop)]
+        if any(isinstance(cause, BrokenPipeError) for cause in chain):
+            raise BrokenPipeError from stop
+        unsaid = [c.__cause__ for c in chain if isinstance(c.__cause__, KeyboardInterrupt)]
+        if stop.code == TERMINATED or unsaid:
+            said = str(unsaid[0]) if unsaid else "terminated."
+            sys.stderr.write(f"{visible(as_typed(said or 'interrupted.'))}\n")
+        reason = _reason(stop, chain)
         if reason:
             _tell(reason, stop.code)
+        sys.stdout.flush()
         raise
+    except Exception as error:
+        # A library may make an error of its own of an interruption, and name it.
+        if KeyboardInterrupt.__name__ not in repr(error):
+            raise
+        _interrupted()
+
+
+def _interrupted() -> NoReturn:
+    sys.stderr.write("interrupted.\n")
+    _tell("interrupted", INTERRUPTED)
+    sys.exit(INTERRUPTED)
+
+
+def show_warnings() -> None:
+    """What other libraries warn of is a note."""
+
+    def show(message: object, *_: object, **__: object) -> None:
+        from nice_anomaly.cli.render import say
+
+        say(f"note: {message}")
+
+    warnings.showwarning = show
+
+
+def _stop(code: int, *lines: object) -> NoReturn:
+    from nice_anomaly.cli.render import show_error
+
+    show_error(*lines)
+    _tell("\n".join(map(str, lines)), code)
+    sys.exit(code)
+
+
+def confess(error: Exception) -> int:
+    """Say what is a mistake of ours, and what a person can do about it; gives the exit code."""
+    from nice_anomaly.cli.render import show_error
+
+    trace, where = error.__traceback__, ""
+    while trace is not None:
+        where = f"{trace.tb_frame.f_globals.get('__name__')}, line {trace.tb_lineno}"
+        trace = trace.tb_next
+    said = (
+        f"this should not have happened: {type(error).__name__}: {str(error)[:LONGEST]} ({where}). "
+        f"It is a mistake in nice-anomaly. 'python -X dev -m nice_anomaly' and the same options "
+        f"show all of it: please report that."
+    )
+    show_error(said)
+    _tell(said, NiceAnomalyError.exit_code)
+    return NiceAnomalyError.exit_code
 
 
 def _tell(sentence: str, code: object) -> None:
     """What went wrong as JSON on stdout, where that was asked for."""
-    if "--json" in sys.argv[1:]:
+    if "--json" in sys.argv[1:] and sys.stdout is not None:
         content = {"error": as_typed(sentence), "exit_code": code}
         sys.stdout.write(json.dumps(content, indent=2) + "\n")
 
 
-def _reason(stop: SystemExit) -> str | None:
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An exception and those that it came from."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__context__
+
+
+def _reason(stop: SystemExit, chain: Sequence[BaseException]) -> str | None:
     """Why a command stopped without a result; None if it has one, whatever its exit code."""
     if stop.code == TERMINATED:
         return "terminated"
-    cause: BaseException | None = stop
-    while cause is not None:
+    for cause in chain:
         if isinstance(cause, KeyboardInterrupt):
             return str(cause) or "interrupted"
         if hasattr(cause, "format_message"):  # of Typer: the command was mistyped
             return str(cause.format_message())
-        cause = cause.__context__
     return None

@@ -50,6 +50,10 @@ Sort = Annotated[
         help="Write the least probable first. Default: in input order.",
     ),
 ]
+Resume = Annotated[
+    bool,
+    option(OUTPUT, "--resume", help="Go on with a detection into that file that was cut off."),
+]
 Top = Annotated[
     int | None,
     option(
@@ -98,22 +102,24 @@ def detect(
     keep_columns: Keep = False,
     flagged_only: FlaggedOnly = False,
     sort: Sort = None,
+    no_formulas: options.NoFormulas = False,
+    resume: Resume = False,
     top: Top = None,
     fail_on_anomaly: Fail = False,
     run: options.Run = None,
     as_json: options.Json = False,
 ) -> None:
     """Score samples and flag those below the threshold."""
-    _check(source, output, arranged=keep_columns or flagged_only or sort is not None)
+    _check(source, output, arranged=keep_columns or flagged_only or sort is not None, resume=resume)
     if by and fdr is None:
         raise ConfigError("--by chooses the method for --fdr: give --fdr too.")
     from nice_anomaly.cli import calibrations, detections, render, runs
     from nice_anomaly.data import Inputs, builtin, recognise
+    from nice_anomaly.evaluation.journal import journal_of
     from nice_anomaly.evaluation.summary import Summary, unmatched
     from nice_anomaly.library import load_run
     from nice_anomaly.output import Arrangement
     from nice_anomaly.thresholds import Discoveries
-    from nice_anomaly.words import count_of
 
     if fdr is not None:
         Discoveries(fdr)  # wrong numbers, files and names are said before the run is read
@@ -125,7 +131,8 @@ def detect(
         runs.locate(run, samples, written), device=machine.device, data_root=machine.data_root
     )
     summary = Summary((LEAST if own else 0) if top is None else top)
-    with render.progress_bar("scoring", None, "samples") as bar:
+    kept = nullcontext() if output is None else journal_of(output, resume=resume, say=render.say)
+    with kept as journal, render.progress_bar("scoring", None, "samples") as bar:
         stream = loaded.stream(
             samples,
             calibration=calibration,
@@ -138,21 +145,17 @@ def detect(
             anomaly_values=labels.anomaly_values or (),
             time_column=time_column,
             keep_columns=keep_columns,
+            journal=journal,
             **written.words,
         )
         for_excel = output is not None and output.suffix == ".xlsx"
         columns = methodcaller("columns", noted=own, kept=keep_columns, typed=for_excel)
-        how = Arrangement(flagged_only=flagged_only, by_score=sort is not None)
-        count = _take(stream.verdicts, summary, output, columns, how)
-    if output is not None:
-        render.say(f"wrote {count_of(count, 'row')} to {output}")
-    found = summary.record(
-        stream.calibration,
-        stream.rule,
-        source=stream.source,
-        run=loaded.name,
-        normal=stream.normal,
-    )
+        how = Arrangement(
+            flagged_only=flagged_only, by_score=sort is not None, formulas=not no_formulas
+        )
+        _take(stream.verdicts, summary, output, columns, how)
+    names = {"source": stream.source, "run": loaded.name}
+    found = summary.record(stream.calibration, stream.rule, **names, normal=stream.normal)
     for note in unmatched(found, labels.label_column, labels.anomaly_values or ()):
         render.say(note)
     if as_json:
@@ -164,7 +167,7 @@ def detect(
     _leave(found, why, skip_unreadable=skip_unreadable, fail_on_anomaly=fail_on_anomaly)
 
 
-def _check(source: options.Source, output: Path | None, *, arranged: bool) -> None:
+def _check(source: options.Source, output: Path | None, *, arranged: bool, resume: bool) -> None:
     """Say what cannot be before anything is read."""
     from nice_anomaly.output import check
 
@@ -175,6 +178,8 @@ def _check(source: options.Source, output: Path | None, *, arranged: bool) -> No
         )
     if output is not None:
         check(output)
+    elif resume:
+        raise ConfigError("--resume goes on writing a file: name it with --output.")
     elif arranged:
         raise ConfigError(
             "--keep-columns, --flagged-only and --sort say what is in the file: name it with "
@@ -188,13 +193,15 @@ def _take(
     output: Path | None,
     columns: "Callable[[Verdicts], Columns]",
     how: "Arrangement",
-) -> int:
-    """Take in all verdicts and write them where that was asked for; how many rows were written.
+) -> None:
+    """Take in all verdicts, write them where that was asked for, and say so.
 
     The file has the columns of the first rows that can be read, and is written as their input is,
     if that is text, so that what reads one reads the other.
     """
+    from nice_anomaly.cli import render
     from nice_anomaly.output import open_rows
+    from nice_anomaly.words import count_of
 
     early = []
     for one in verdicts:
@@ -215,7 +222,9 @@ def _take(
             summary.add(one)
             if file is not None:
                 file.add(columns(one))
-    return 0 if file is None else file.count
+    if file is not None:
+        render.say(f"wrote {count_of(file.count, 'row')} to {output}")
+        render.note_formulas(file.formulas, output)
 
 
 def _spare(inputs: "Inputs", output: Path) -> None:

@@ -1,10 +1,13 @@
 """Help: what Typer shows of a command, without a type beside what takes no value."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
+
+from nice_anomaly.cli.layout import visible
 
 
 class Verb(TyperCommand):
@@ -16,11 +19,33 @@ class Verb(TyperCommand):
 
 
 class Verbs(TyperGroup):
-    """The commands, with the same for the options before them."""
+    """The commands, with the same for the options before them; mistypings are said visibly."""
+
+    def make_context(self, *given: Any, **words: Any) -> Any:
+        """What was typed before the command."""
+        with _said_visibly():
+            return super().make_context(*given, **words)
+
+    def invoke(self, ctx: Any) -> Any:
+        """The command."""
+        with _said_visibly():
+            return super().invoke(ctx)
 
     def get_params(self, ctx: Any) -> list[Any]:
         """All options."""
         return _plain(super().get_params(ctx))
+
+
+@contextmanager
+def _said_visibly() -> Iterator[None]:
+    """Errors of Typer, which repeat what was typed, with nothing that steers a terminal."""
+    try:
+        yield
+    except Exception as error:
+        if hasattr(error, "format_message"):
+            said = visible(error.format_message())
+            error.format_message = lambda: said
+        raise
 
 
 def _plain(parameters: list[Any]) -> list[Any]:

@@ -6,11 +6,30 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
+STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 LONGEST = 12  # letters of a word that are never cut to make a column narrower
 VALUE = r"[+-]?[\d∞][\d,.]*"
 UNIT = r" (?:%|nats|bits/dim|s|px)(?!\w)"
 NUMBER = rf"\(?(?:[kn] = |σ )?{VALUE}(?: … {VALUE})?(?:{UNIT})?(?: \[[^\]]*\])?\S*"
 PIECE = re.compile(rf"{NUMBER}|\[[^\]]*\]\S*|\S+")
+
+
+def visible(text: object, keeping: str = "") -> str:
+    r"""A text with what would steer a terminal, or hide in it, as escapes; ``keeping`` stays.
+
+    Those are control characters, line breaks of any kind, marks that reverse the direction of
+    writing, and halves of a character.
+
+    >>> visible("red\x1b[31m\n"), visible("rtl\u202e"), visible("Größe, 部品")
+    ('red\\x1b[31m\\n', 'rtl\\u202e', 'Größe, 部品')
+    """
+    return STEERING.sub(
+        lambda found: found[0] if found[0] in keeping else _escaped(found[0]), str(text)
+    )
+
+
+def _escaped(sign: str) -> str:
+    return sign.encode("unicode_escape").decode()
 
 
 def length(text: str) -> int:

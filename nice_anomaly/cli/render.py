@@ -10,7 +10,6 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, JustifyMethod
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
@@ -23,17 +22,18 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from nice_anomaly.cli.layout import folded, length, widths
+from nice_anomaly.cli.layout import folded, length, visible, widths
 from nice_anomaly.cli.wording import as_typed
 
 out = Console(highlight=False, emoji=False)
 talk = Console(stderr=True, highlight=False, emoji=False)
 
 
-def show_error(error: Exception) -> None:
-    """A sentence of the library on stderr, wrapped only where it has line breaks of its own."""
+def show_error(*lines: object) -> None:
+    """A sentence of the library on stderr, in as many lines as it has."""
     talk.quiet = False
-    talk.print(f"[bold red]error:[/] {escape(as_typed(str(error)))}", soft_wrap=True)
+    said = "\n".join(visible(as_typed(str(line))) for line in lines)
+    talk.print(Text.assemble(("error:", "bold red"), " ", said), soft_wrap=True)
 
 
 def hush() -> None:
@@ -44,7 +44,7 @@ def hush() -> None:
 
 def say(text: str) -> None:
     """A remark on stderr."""
-    talk.print(escape(as_typed(text)), soft_wrap=True)
+    talk.print(Text(visible(as_typed(text))), soft_wrap=True)
 
 
 def show_json(content: dict[str, Any]) -> None:
@@ -52,8 +52,24 @@ def show_json(content: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(content, indent=2) + "\n")
 
 
+def show_rows(text: str) -> None:
+    """Rows of a CSV on stdout: as they are for a program, visibly on a terminal."""
+    sys.stdout.write(visible(text, keeping="\n") if sys.stdout.isatty() else text)
+
+
+def note_formulas(count: int, path: object) -> None:
+    """A remark on ``count`` cells of a file, if there are any."""
+    if count:
+        begin = "cell that begins" if count == 1 else "cells that begin"
+        say(
+            f"note: {path} has {count:,} {begin} like a formula, which a spreadsheet may run: "
+            f"--no-formulas puts an apostrophe before such a cell"
+        )
+
+
 def show_facts(title: str, facts: Sequence[tuple[str, str]]) -> None:
     """Names and values in two columns on stdout."""
+    facts = [(visible(name), visible(value)) for name, value in facts]
     names, values = zip(*facts, strict=True)
     fitting = widths([names, values], (0, 1), out.width - 7)
     if fitting is None:
@@ -75,7 +91,9 @@ def show_table(
     on: Console | None = None,
 ) -> None:
     """A table on stdout or ``on`` another; the columns ``words`` are text, others are numbers."""
-    on, columns, count = on or out, [*zip(header, *rows, strict=True)], len(header)
+    rows = [[visible(cell) for cell in row] for row in rows]
+    header, on, count = [visible(name) for name in header], on or out, len(header)
+    columns = [*zip(header, *rows, strict=True)]
     tight = sum(max(map(length, column)) for column in columns) + 3 * count - 1 > on.width
     fitting = widths(columns, words, on.width - (2 * count if tight else 3 * count - 1))
     if fitting is None:
@@ -84,13 +102,13 @@ def show_table(
     table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=tight)
     for index, (name, width) in enumerate(zip(header, fitting, strict=True)):
         justify: JustifyMethod = "left" if index in words else "right"
-        table.add_column(folded(name, width), justify=justify, width=width)
+        table.add_column(Text(folded(name, width)), justify=justify, width=width)
     _show_rows(title, table, rows, fitting, on)
 
 
 def _show_title(title: str, on: Console) -> None:
     """A line of its own, as long as the terminal is wide."""
-    on.print(Text(folded(title, on.width), style="bold"), soft_wrap=True)
+    on.print(Text(folded(visible(title), on.width), style="bold"), soft_wrap=True)
 
 
 def _show_rows(
@@ -99,7 +117,7 @@ def _show_rows(
     """The rows under a title."""
     for row in rows:
         cells = zip(row, widths, strict=True)
-        table.add_row(*(escape(folded(cell, width)) for cell, width in cells))
+        table.add_row(*(Text(folded(cell, width)) for cell, width in cells))
     _show_title(title, on)
     on.print(table)
 
@@ -140,20 +158,20 @@ class Bar:
 
     def advance(self, completed: int, total: int | None = None, note: str = "") -> None:
         """``completed`` are done, of ``total`` where that is only known now; then the note."""
-        self._progress.update(self._task, completed=completed, total=total, note=escape(note))
+        self._progress.update(self._task, completed=completed, total=total, note=visible(note))
 
 
 @contextmanager
 def progress_bar(label: str, total: int | None, unit: str) -> Iterator[Bar]:
     """A bar with rate, time spent and time left on stderr, for as long as the block runs."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=16),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
         _RateColumn(unit),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=talk, transient=True, disable=not talk.is_terminal) as progress:
-        yield Bar(progress, progress.add_task(escape(label), total=total, note=""))
+        yield Bar(progress, progress.add_task(visible(label), total=total, note=""))

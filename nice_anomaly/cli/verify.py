@@ -51,8 +51,8 @@ def verify(
     else:
         render.show_facts(f"verified: {found.name}", [*_facts(found)])
     if problem is not None:
-        for error in dict.fromkeys(found.problems):
-            render.show_error(error)
+        for one in dict.fromkeys(found.problems):
+            render.show_error(one)
         raise typer.Exit(problem.exit_code)
 
 

@@ -3,8 +3,10 @@
 import ast
 import re
 import shlex
+import warnings
 from collections.abc import Iterator
 
+LONGEST = 1_000  # letters of a piece of Python
 VERBS = {"learn": "train", "calibrate": "calibrate", "detect": "detect", "verify": "verify"}
 OPTIONS = {
     "inputs": "input",
@@ -26,10 +28,12 @@ def as_typed(sentence: str) -> str:
 
 
 def _typed(code: str) -> str:
-    for text in (code, f"options({code})"):
+    for text in (code, f"options({code})") if len(code) <= LONGEST else ():
         try:
-            tree = ast.parse(text, mode="eval").body
-        except SyntaxError:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # somebody's file may be called like odd Python
+                tree = ast.parse(text, mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
         if isinstance(tree, ast.Name):
             return _option(tree.id)

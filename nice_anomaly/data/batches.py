@@ -28,7 +28,7 @@ from nice_anomaly.data.tables import (
     encode,
     open_tables,
 )
-from nice_anomaly.data.tables.cells import Cells, numbers, typed, words
+from nice_anomaly.data.tables.cells import Cells, cut, numbers, typed, words
 from nice_anomaly.data.tables.moments import moments
 from nice_anomaly.errors import DataError
 from nice_anomaly.words import count_of
@@ -224,12 +224,12 @@ def _array_batches(inputs: Inputs, reading: ImageReading) -> Iterator[Batch]:
         raise DataError(f"{inputs.name} is an array of images: it has no groups to tell apart.")
     for part in inputs.parts:
         assert isinstance(part, Arrays)
-        array = part.array
         prefix = f"{part.name}:" if len(inputs.parts) > 1 else ""
-        for first in range(0, len(array), IMAGES):
-            piece = np.asarray(array[first : first + IMAGES])
+        first = 0
+        for piece, _ in part.pieces(IMAGES):
             ids = [f"{prefix}{row}" for row in range(first, first + len(piece))]
             yield Batch(ids, images.resize(piece, reading.form))
+            first += len(piece)
 
 
 def table_batch(chunk: Chunk, reading: TableReading, *, many: bool) -> Batch:
@@ -286,7 +286,8 @@ def _as_given(column: Any) -> NDArray[np.object_]:
 
 
 def _shortened(name: str) -> str:
-    """A number as short as it can be: the group 1.0 is the group 1."""
+    """A number as short as it can be: the group 1.0 is the group 1. A long text is cut."""
+    name = cut(name)
     try:
         value = float(name)
     except ValueError:

@@ -5,7 +5,8 @@ Files are found and arrays opened here, once; what was found is read by ``batche
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import stat
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from glob import has_magic
 from pathlib import Path
@@ -16,8 +17,18 @@ import numpy as np
 from nice_anomaly.data import arrays, images
 from nice_anomaly.data.arrays import Arrays, array_in_memory, open_array
 from nice_anomaly.data.dataset import Kind
+from nice_anomaly.data.listing import facts, files_below, files_like, what_else
+from nice_anomaly.data.names import readable
 from nice_anomaly.data.sources import BuiltIn
-from nice_anomaly.data.tables import STDIN, Frame, Query, frame_in_memory, is_table_file, query_of
+from nice_anomaly.data.tables import (
+    STDIN,
+    Frame,
+    Query,
+    frame_in_memory,
+    is_table_file,
+    may_be_pipe,
+    query_of,
+)
 from nice_anomaly.data.tables.database import PREFIX
 from nice_anomaly.errors import DataError
 from nice_anomaly.words import count_of
@@ -173,7 +184,7 @@ def _add_files(argument: str, found: dict[object, Part]) -> int:
         query = query_of(argument)
         found[query] = query
         return 0
-    files = _expand(argument)
+    files, others = _expand(argument)
     named = len(files) == 1 and not Path(argument).is_dir()
     usable = 0
     for file in files:
@@ -184,14 +195,16 @@ def _add_files(argument: str, found: dict[object, Part]) -> int:
             found[file] = part
         usable += 1
     if not usable:
-        raise DataError(_nothing(argument, files))
-    return len(files) - usable
+        raise DataError(_nothing(argument, files, others))
+    return len(files) - usable + others
 
 
 def _part(file: Path, *, named: bool) -> Path | Arrays | None:
     if file.suffix.lower() in arrays.SUFFIXES:
         return open_array(file)
-    return file if images.is_image_file(file) or is_table_file(file, named=named) else None
+    if images.is_image_file(file) or is_table_file(file, named=named):
+        return file
+    return file if named and file.is_fifo() else None
 
 
 def _anywhere(argument: str) -> str:
@@ -227,38 +240,40 @@ def _path(part: Part) -> Path | None:
     return part.path if isinstance(part, Arrays | Query) else None
 
 
-def _expand(argument: str) -> list[Path]:
+def _expand(argument: str) -> tuple[list[Path], int]:
+    """The files that an argument means, and how many other things are with them.
+
+    Raises:
+        DataError: an address, or something that may not be read or is no file.
+    """
     path = Path(argument)
     if path == STDIN:
-        return [path]
+        return [path], 0
     if not argument.strip():
         raise DataError("the name of an input is empty. Is a variable of the shell not set?")
-    if path.is_dir():
-        return sorted(_walk(path))
-    if ADDRESS.match(argument) and not path.exists():
-        raise DataError(f"{argument} is an address: download it first, and give the file.")
-    if has_magic(argument) and not path.exists():
-        base = Path(path.anchor) if path.is_absolute() else Path()
-        pattern = str(path.relative_to(path.anchor)) if path.is_absolute() else argument
-        return sorted(file for file in base.glob(pattern) if file.is_file())
-    return [path] if path.exists() else []
+    found = facts(path)
+    if found is None:
+        if ADDRESS.match(argument):
+            raise DataError(f"{argument} is an address: download it first, and give the file.")
+        return files_like(argument) if has_magic(argument) else ([], 0)
+    if stat.S_ISDIR(found.st_mode):
+        return files_below(path)
+    other = what_else(found.st_mode)
+    if other and not (stat.S_ISFIFO(found.st_mode) and may_be_pipe(path)):
+        raise DataError(f"{readable(path)} is {other}, no file. A table in text can be a pipe.")
+    return [path], 0
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Every file below, through links too; a folder that was entered already is not entered."""
-    entered = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        if os.path.realpath(place) in entered:
-            folders.clear()
-            continue
-        entered.add(os.path.realpath(place))
-        yield from (Path(place, name) for name in names)
-
-
-def _nothing(argument: str, files: list[Path]) -> str:
+def _nothing(argument: str, files: list[Path], others: int) -> str:
+    name = readable(Path(argument))
     if not files:
         where = "the folder is empty" if Path(argument).is_dir() else "there is no such file"
-        return f"{argument}: {where}. It can be a file, a folder or a pattern in quotes."
-    names = ", ".join(sorted({file.suffix or file.name for file in files})[:5])
+        if others:
+            where = (
+                f"{count_of(others, 'pipe, socket or device', 'pipes, sockets or devices')} only"
+            )
+        return f"{name}: {where}. It can be a file, a folder or a pattern in quotes."
+    kinds = sorted({readable(Path(file.suffix or file.name)) for file in files})
+    names = ", ".join(kinds[:5])
     found = count_of(len(files), "file")
-    return f"{argument}: {found} ({names}) and nothing that can be read; {KINDS} can."
+    return f"{name}: {found} ({names}) and nothing that can be read; {KINDS} can."

@@ -1,12 +1,14 @@
 """MNIST, KMNIST and FashionMNIST: torchvision's files, only the one that is needed."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from nice_anomaly.data.dataset import Dataset, Layout, Part
 from nice_anomaly.data.download import check_md5, fetch_gzip, file_digest, unpack
 from nice_anomaly.data.idx import read_images, read_labels
+from nice_anomaly.data.listing import facts, why
 from nice_anomaly.errors import DataError
 
 FILES: dict[Part, str] = {"train": "train-images-idx3-ubyte", "test": "t10k-images-idx3-ubyte"}
@@ -48,7 +50,7 @@ class IdxSet:
 
     def _file(self, root: Path, name: str) -> Path:
         path = root / self.torchvision_class / "raw" / name
-        if not path.exists():
+        if facts(path) is None:
             self._obtain(path)
         return path
 
@@ -59,18 +61,20 @@ class IdxSet:
         filename = f"{path.name}.gz"
         md5 = dict(source.resources)[filename]
         local = path.with_name(filename)
-        if local.exists():
-            check_md5(local, md5)
+        if facts(local) is not None:
             unpacked = path.with_name(f".{path.name}.{os.getpid()}")
             try:
+                check_md5(local, md5)
                 unpack(local, unpacked)
                 unpacked.replace(path)
             except OSError as error:
-                unpacked.unlink(missing_ok=True)
                 raise DataError(
-                    f"cannot unpack {local}: {error.strerror}. Unpack it by hand, or copy it "
+                    f"cannot unpack {local}: {why(error)}. Unpack it by hand, or copy it "
                     f"to a folder that can be written and name that with `data_root`."
                 ) from error
+            finally:
+                with suppress(OSError):
+                    unpacked.unlink(missing_ok=True)
             return
         mirror = os.environ.get("NICE_ANOMALY_MIRROR")
         mirrors = [f"{mirror.rstrip('/')}/{self.torchvision_class}/"] if mirror else source.mirrors

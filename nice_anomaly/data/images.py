@@ -2,7 +2,6 @@
 
 import math
 import os
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,27 +11,27 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from nice_anomaly.data.dataset import Layout
+from nice_anomaly.data.decoding import (
+    GAP,
+    TILE,
+    Pixels,
+    Unreadable,
+    decoded,
+    pixels_of,
+    unheard_warnings,
+    upright_size,
+)
 from nice_anomaly.errors import ConfigError, DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".pgm", ".ppm")
-MOST_PIXELS = 100_000_000  # a larger file is a decompression bomb, not a sample
 PROBED = 64  # files opened to learn the usual size and colour
 DEFAULT_SIDE = 32  # the density of d pixels needs a d × d covariance and many more images than d
 MOST_DIMENSIONS = 4096
 MOST_SIDE = 1_024  # of an original: beyond it a corruption is the same and takes many times longer
-ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # an Exif tag, and its values for a quarter turn
-UNREADABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    Warning,
-    MemoryError,
-    EOFError,
-    Image.DecompressionBombError,
-)
+SEEN = 256  # blocks along a side, of which a large image is reduced to see its colour
+Size = tuple[int, int]  # height and width
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,8 @@ def learn_form(files: Sequence[Path], size: tuple[int, int] | None, colour: str)
     Raises:
         ConfigError: more than 4096 values an image.
     """
-    probes = [probe for file in _some(files) if (probe := _probe(file)) is not None]
+    with unheard_warnings():
+        probes = [probe for file in _some(files) if (probe := _probe(file)) is not None]
     if size is None:
         sizes = Counter(found for found, _ in probes)
         height, width = sizes.most_common(1)[0][0] if sizes else (DEFAULT_SIDE, DEFAULT_SIDE)
@@ -125,7 +125,8 @@ def checked(form: ImageForm) -> ImageForm:
 
 def shrinking(files: Sequence[Path], form: ImageForm) -> Shrinking | None:
     """What is lost of files of the usual size; None where that is not larger than the form."""
-    sizes = Counter(size for file in _some(files) if (size := _size(file)) is not None)
+    with unheard_warnings():
+        sizes = Counter(size for file in _some(files) if (size := _size(file)) is not None)
     usual = sizes.most_common(1)[0][0] if sizes else (0, 0)
     larger = usual[0] > form.height or usual[1] > form.width
     return Shrinking(usual, form) if larger else None
@@ -139,11 +140,15 @@ def original(file: Path) -> NDArray[np.uint8]:
     Raises:
         DataError: it cannot be read.
     """
+
+    def reduced(pixels: Pixels) -> NDArray[np.uint8]:
+        factor = math.ceil(max(pixels.size) / MOST_SIDE)
+        return np.asarray(pixels.reduced((factor, factor)))
+
     try:
-        image = _flattened(_open(file))
-    except UNREADABLE as error:
-        raise DataError(f"{file} {_reason(file, error)}.") from error
-    return np.asarray(image.reduce(math.ceil(max(image.size) / MOST_SIDE)))
+        return decoded(file, reduced, MOST_SIDE)
+    except Unreadable as error:
+        raise DataError(f"{file} {error}.") from error
 
 
 def decode(files: Sequence[Path], form: ImageForm) -> tuple[NDArray[np.uint8], dict[int, str]]:
@@ -154,8 +159,7 @@ def decode(files: Sequence[Path], form: ImageForm) -> tuple[NDArray[np.uint8], d
     """
     values = np.zeros((len(files), form.layout.dimensions), dtype=np.uint8)
     faults: dict[int, str] = {}
-    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+    with unheard_warnings(), ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for row, found in enumerate(pool.map(lambda file: _decode(file, form), files)):
             if isinstance(found, str):
                 faults[row] = found
@@ -180,7 +184,7 @@ def resize(images: NDArray[np.uint8], form: ImageForm) -> NDArray[np.uint8]:
     channels = 1 if images.ndim == 3 else 3
     if images.shape[1:] == form.layout.shape and channels == form.channels:
         return images.reshape(len(images), -1)
-    return np.stack([_pixels(Image.fromarray(image), form) for image in images])
+    return np.stack([_formed(pixels_of(image), form) for image in images])
 
 
 def _some(files: Sequence[Path]) -> Sequence[Path]:
@@ -188,70 +192,39 @@ def _some(files: Sequence[Path]) -> Sequence[Path]:
     return files[:: max(1, len(files) // PROBED)][:PROBED]
 
 
-def _size(file: Path) -> tuple[int, int] | None:
+def _size(file: Path) -> Size | None:
     """(height, width) as the camera was held, without decoding the image where that can be."""
     try:
-        with Image.open(file) as image:
-            turned = image.getexif().get(ORIENTATION, 1) in SIDEWAYS
-            return (image.width, image.height) if turned else (image.height, image.width)
-    except UNREADABLE:
+        width, height = upright_size(file)
+        return height, width
+    except Unreadable:
         return None
 
 
-def _probe(file: Path) -> tuple[tuple[int, int], bool] | None:
+def _probe(file: Path) -> tuple[Size, bool] | None:
     """The size (height, width) of a readable file, and whether it shows colour."""
+
+    def probed(pixels: Pixels) -> tuple[Size, bool]:
+        width, height = pixels.size
+        factor = (1, 1) if width * height <= TILE else (width // SEEN or 1, height // SEEN or 1)
+        small = np.asarray(pixels.reduced(factor).resize((16, 16)).convert("RGB"), dtype=int)
+        return (height, width), bool(np.ptp(small, axis=2).max() > 8)
+
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = _open(file)
-        small = np.asarray(_flattened(image).resize((16, 16)).convert("RGB"), dtype=int)
-    except UNREADABLE:
+        return decoded(file, probed)
+    except Unreadable:
         return None
-    return (image.height, image.width), bool(np.ptp(small, axis=2).max() > 8)
 
 
 def _decode(file: Path, form: ImageForm) -> NDArray[np.uint8] | str:
     try:
-        return _pixels(_open(file), form)
-    except UNREADABLE as error:
-        return _reason(file, error)
+        finest = math.ceil(GAP * max(form.height, form.width))
+        return decoded(file, lambda pixels: _formed(pixels, form), finest)
+    except Unreadable as error:
+        return str(error)
 
 
-def _reason(file: Path, error: Exception) -> str:
-    """Why a file cannot be read."""
-    if isinstance(error, FileNotFoundError):
-        return "does not exist"
-    if file.is_file() and file.stat().st_size == 0:
-        return "is empty (0 bytes)"
-    return f"is not a readable image ({str(error).replace(str(file), file.name)})"
-
-
-def _open(file: Path) -> Image.Image:
-    """The image, turned as its camera held it; it is decoded only if its size is sane."""
-    with Image.open(file) as image:
-        if image.width * image.height > MOST_PIXELS:
-            raise ValueError(f"{image.width:,} × {image.height:,} pixels are too many")
-        image.load()
-        return ImageOps.exif_transpose(image)
-
-
-def _pixels(image: Image.Image, form: ImageForm) -> NDArray[np.uint8]:
+def _formed(pixels: Pixels, form: ImageForm) -> NDArray[np.uint8]:
     """One image in the form of the run, flat."""
-    image = _flattened(image).convert("L" if form.channels == 1 else "RGB")
-    if image.size != (form.width, form.height):
-        image = image.resize((form.width, form.height), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    image = pixels.resized((form.width, form.height), "L" if form.channels == 1 else "RGB")
     return np.asarray(image, dtype=np.uint8).reshape(-1)
-
-
-def _flattened(image: Image.Image) -> Image.Image:
-    """Transparency on white; 16 bits to 8; palettes to their colours."""
-    if image.mode == "F":
-        raise ValueError("its pixels are fractions of an unknown range: save 8 or 16 bits")
-    if image.mode.startswith("I"):
-        values = np.asarray(image, dtype=np.float64)
-        return Image.fromarray((np.clip(values, 0, 65_535) / 257).astype(np.uint8))
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB") if image.mode not in ("L", "RGB") else image

@@ -39,6 +39,7 @@ def learn(
     if wishes.dialect.sheet and not books:
         raise ConfigError(f"`sheet` is for workbooks, and {inputs.name} is none: leave it away.")
     if inputs.kind == "table":
+        _refuse_pipes(inputs)
         return _read(inputs, wishes, None, settings, seed, watch)
     reading = ImageReading(form_for(inputs, wishes))
     return _read(inputs, wishes, reading, settings, seed, watch)
@@ -58,6 +59,16 @@ def recall(
     wishes = Wishes(skip_unreadable=True, fewest=fewest)
     with unheard():
         return _read(inputs, wishes, reading, settings, seed, unwatched)
+
+
+def _refuse_pipes(inputs: Inputs) -> None:
+    """Raises ConfigError for what cannot be read a second time."""
+    piped = next((path for path in inputs.paths if path.is_fifo()), None)
+    if piped is not None:
+        raise ConfigError(
+            f"training cannot read the pipe {piped}: calibrate reads the same data again to find "
+            f"the held-out part. Save the rows to a file."
+        )
 
 
 def _read(

@@ -38,7 +38,7 @@ def form_for(inputs: Inputs, wishes: Wishes) -> ImageForm:
     first = inputs.parts[0]
     if not isinstance(first, Arrays):
         return images.learn_form(inputs.paths, wishes.size, wishes.colour)
-    shape = first.array.shape[1:]
+    shape = first.shape[1:]
     height, width = wishes.size or shape[:2]
     grey = len(shape) == 2 or shape[2] == 1
     coloured = not grey if wishes.colour == "auto" else wishes.colour == "rgb"
@@ -56,23 +56,20 @@ def read_images(
 ) -> Material:
     """All images of the input as ``reading`` says, at most ``settings.rows`` of them at random.
 
-    Of files the choice is made before they are decoded, of arrays afterwards.
+    The choice is made before they are decoded.
 
     Raises:
         DataError: too few, all the same, or one that cannot be read.
         ConfigError: the held-out parts do not fit.
     """
-    chosen, total = inputs, len(inputs.parts)
     of_files = isinstance(inputs.parts[0], Path)
+    total = sum(part.shape[0] if isinstance(part, Arrays) else 1 for part in inputs.parts)
+    places, chosen = _choose(total, settings.rows, seed), inputs
     if of_files:
-        places = _choose(total, settings.rows, seed)
         chosen = replace(inputs, parts=tuple(inputs.parts[place] for place in places))
-    rows, groups, good = _decoded(chosen, wishes, reading, watch)
+    kept = np.arange(len(places)) if of_files else places
+    rows, groups, good = _decoded(chosen, wishes, reading, watch, kept)
     files = tuple(compress(chosen.paths, good)) if of_files else ()
-    if not of_files:
-        total = len(good)
-        places = _choose(len(rows), settings.rows, seed)
-        rows, groups = rows[places], groups[places]
     refuse_few(len(rows), wishes.fewest, inputs.name)
     parts = split_of(len(rows), settings, seed)
     dataset = Dataset(inputs.name, reading.layout, rows)
@@ -90,18 +87,24 @@ def read_images(
 
 
 def _decoded(
-    inputs: Inputs, wishes: Wishes, reading: ImageReading, watch: Watch
+    inputs: Inputs, wishes: Wishes, reading: ImageReading, watch: Watch, kept: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint8], Groups, NDArray[np.bool_]]:
-    """The readable images ``[n, d]``, their groups ``[n]``, and which of all are readable."""
+    """Of the images at the places ``kept``, which are in order, the readable ones ``[n, d]``.
+
+    With them their groups ``[n]``, and which of those kept are readable.
+    """
     values, groups, good, done = [], [], [], 0
     total = len(inputs.parts) if len(inputs.parts) > 1 else None
     for batch in batches(inputs, reading):
         if not wishes.skip_unreadable:
             refuse_unreadable(batch.faults, batch.ids.__getitem__)
-        good.append(batch.good)
+        first, end = np.searchsorted(kept, (done, done + len(batch.ids)))
+        here = kept[first:end] - done
+        readable = batch.good[here]
+        good.append(readable)
         named = np.array(batch.groups or [None] * len(batch.ids), dtype=object)
-        groups.append(named[batch.good])
-        values.append(batch.values[batch.good])
+        groups.append(named[here][readable])
+        values.append(batch.values[here][readable])
         done += len(batch.ids)
         watch(done, total)
     rows: NDArray[np.uint8] = np.concatenate(values)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nice_anomaly.data import ImageForm
+from nice_anomaly.data.decoding import unheard_warnings
 from nice_anomaly.data.images import original, resize
 from nice_anomaly.evaluation.attempts import Attempt
 from nice_anomaly.evaluation.corruptions import Images
@@ -52,7 +53,10 @@ def corrupted(
             hit.append(attempt.hit(before, odd)[0])
         return after, np.array(hit)
 
-    with ThreadPoolExecutor(max_workers=min(THREADS, os.cpu_count() or 1)) as pool:
+    with (
+        unheard_warnings(),
+        ThreadPoolExecutor(max_workers=min(THREADS, os.cpu_count() or 1)) as pool,
+    ):
         afters, hits = zip(*pool.map(made, range(len(places))), strict=True)
     yield from zip(np.stack(afters, axis=1), np.stack(hits, axis=1), strict=True)
 

@@ -1,11 +1,12 @@
 """Samples: what a run is asked to look at, a built-in set or a user's own, with their scores."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nice_anomaly.data import (
     Batch,
@@ -24,10 +25,11 @@ from nice_anomaly.data import (
 from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.own_data import CLASS, reading_of
 from nice_anomaly.run import Trained
-from nice_anomaly.scores import Scorer, Scores
+from nice_anomaly.scores import Scores
 from nice_anomaly.twins import learned
 from nice_anomaly.words import several
 
+Score = Callable[[NDArray[Any]], Scores]
 Scored = Iterator[tuple[Batch, Scores]]
 
 
@@ -69,7 +71,7 @@ class Columns:
 def samples(
     run: Trained,
     inputs: Inputs | BuiltIn,
-    scorer: Scorer,
+    score: Score,
     root: Path,
     columns: Columns,
     watch: Watch = unwatched,
@@ -91,8 +93,8 @@ def samples(
                 "known."
             )
         normal = inputs == run.manifest.data.source
-        return _of_set(run, inputs, scorer, root, columns.group_column), normal
-    stream = scored(inputs, reading_for(run, columns), scorer, watch)
+        return _of_set(run, inputs, score, root, columns.group_column), normal
+    stream = scored(inputs, reading_for(run, columns), score, watch)
     return _marked(_labelled(stream, columns.label_column), run), None
 
 
@@ -123,7 +125,7 @@ def reading_for(run: Trained, columns: Columns) -> Reading:
     return reading.written_in(columns.dialect)
 
 
-def scored(inputs: Inputs, reading: Reading, scorer: Scorer, watch: Watch = unwatched) -> Scored:
+def scored(inputs: Inputs, reading: Reading, score: Score, watch: Watch = unwatched) -> Scored:
     """A user's samples and their scores, batch by batch, in order and at constant memory.
 
     The score of a sample that cannot be read is NaN.
@@ -135,7 +137,7 @@ def scored(inputs: Inputs, reading: Reading, scorer: Scorer, watch: Watch = unwa
     total = len(inputs.parts) if inputs.kind == "image" and len(inputs.parts) > 1 else None
     done = 0
     for batch in batches(inputs, reading):
-        scores = scorer(batch.values)
+        scores = score(batch.values)
         scores.values[list(batch.faults)] = np.nan
         yield batch, scores
         done += len(scores)
@@ -172,7 +174,7 @@ def _marked(stream: Scored, run: Trained) -> Scored:
 
 
 def _of_set(
-    run: Trained, source: BuiltIn, scorer: Scorer, root: Path, group_column: str | None
+    run: Trained, source: BuiltIn, score: Score, root: Path, group_column: str | None
 ) -> Scored:
     """A built-in set as one batch; only samples of the set that was learned have a class."""
     data = unseen_part(run, source, root)
@@ -181,4 +183,4 @@ def _of_set(
         own = source == run.manifest.data.source and group_column == CLASS
         groups = [*classes(source.name, "test", root)] if own else [None] * len(data)
     ids = [str(row) for row in range(len(data))]
-    yield Batch(ids, data.values, groups=groups), scorer(data.values)
+    yield Batch(ids, data.values, groups=groups), score(data.values)

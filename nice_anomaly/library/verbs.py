@@ -12,7 +12,8 @@ import numpy as np
 from nice_anomaly import normals, run
 from nice_anomaly.data import Watch, recognise, set_or_inputs, unwatched
 from nice_anomaly.evaluation.found import Found
-from nice_anomaly.evaluation.samples import Columns, TableWords, reading_for, samples
+from nice_anomaly.evaluation.journal import Journal, made_by
+from nice_anomaly.evaluation.samples import Columns, Score, TableWords, reading_for, samples
 from nice_anomaly.evaluation.summary import unmatched
 from nice_anomaly.evaluation.verdicts import Stream, together, told, verdicts
 from nice_anomaly.library.binding import Say, warn
@@ -161,14 +162,16 @@ class Run(Judging, Drawing, Verifying):
         say: Say = warn,
         watch: Watch = unwatched,
         keep_columns: bool = False,
+        journal: Journal | None = None,
         **table: Unpack[TableWords],
     ) -> Stream:
         """Verdicts in batches at constant memory; with ``fdr`` after all samples are scored.
 
         ``inputs`` are a user's samples or a built-in set, whose test part is read. ``by`` bounds
         the false discoveries under any dependence. ``watch`` hears how many were scored. With
-        ``keep_columns`` verdicts have the columns of the input even after ``fdr``. What can be said
-        of a ``table``: see ``evaluation.samples.Columns``.
+        ``keep_columns`` verdicts have the columns of the input even after ``fdr``. A ``journal``
+        keeps scores, and has those that were kept. What can be said of a ``table``: see
+        ``evaluation.samples.Columns``.
 
         Raises:
             NotCalibratedError: there is no such calibration, or it is of another run.
@@ -180,7 +183,10 @@ class Run(Judging, Drawing, Verifying):
         columns = Columns(**table, group_column=against.group_column)
         found = set_or_inputs(inputs)
         source, scorer = found.name, self.scorer(against)
-        stream, normal = samples(self.trained, found, scorer, self._root, columns, watch)
+        score: Score = scorer
+        if journal is not None:
+            score = journal.around(scorer, made_by(scorer, found, columns.dialect))
+        stream, normal = samples(self.trained, found, score, self._root, columns, watch)
         if rule is not None:
             keep = keep_columns
             stream, against, m = together(stream, against, rule, keep_columns=keep)

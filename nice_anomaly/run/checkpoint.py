@@ -3,22 +3,26 @@
 It needs nothing else of the folder: beside a finished run it waits without touching it.
 """
 
+import json
+import stat
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from nice_anomaly.errors import ArtifactError
-from nice_anomaly.files import remove, why, write
+from nice_anomaly.files import remove, there, why, write
+from nice_anomaly.limits import beyond, limit
 from nice_anomaly.run.claim import TRAINING
-from nice_anomaly.run.manifest import MANIFEST, Manifest, as_json, load_manifest, parse_manifest
+from nice_anomaly.run.manifest import MANIFEST, Manifest, load_manifest
 from nice_anomaly.run.seal import sealed_tensors, unsealed_tensors
 from nice_anomaly.run.stored import DAMAGE, FORMAT
 from nice_anomaly.training import Checkpoint
 
 CHECKPOINT = "checkpoint.safetensors"
 PARTS = ("weights", "best", "optimizer")
-ENTRIES = "format", "manifest"
 
 
 def checkpoint_file(path: Path) -> Path:
@@ -38,7 +42,7 @@ def save_checkpoint(path: Path, manifest: Manifest, checkpoint: Checkpoint | Non
         for part in PARTS:
             for name, tensor in getattr(checkpoint, part).items():
                 tensors[f"{part}.{name}"] = tensor.clone()
-    metadata = dict(zip(ENTRIES, (str(FORMAT), as_json(manifest).decode()), strict=True))
+    metadata = {"format": str(FORMAT), "manifest": json.dumps(manifest.record())}
     write(checkpoint_file(path), sealed_tensors(tensors, metadata))
 
 
@@ -56,29 +60,32 @@ def load_checkpoint(path: Path) -> tuple[Manifest, Checkpoint | None]:
         raise ArtifactError(f"cannot read {file}: {why(error)}.") from error
     try:
         tensors, metadata = unsealed_tensors(content)
-        newer, written = int(metadata["format"]) > FORMAT, metadata["manifest"].encode()
-        manifest = None if newer else parse_manifest(written, str(file), saved=False)
-        checkpoint = _restored(manifest, tensors) if manifest and tensors else None
-    except (*DAMAGE, ArtifactError) as error:
-        raise damaged_checkpoint(path, str(error)) from error
-    if manifest is None:
-        raise ArtifactError(
-            f"{file} was written by a newer version of nice-anomaly: upgrade with 'pip install "
-            f"--upgrade nice-anomaly'."
-        )
-    return manifest, checkpoint
+        if int(metadata["format"]) > FORMAT:  # before anything in it is read
+            raise ArtifactError(
+                f"{file} was written by a newer version of nice-anomaly: upgrade with 'pip install "
+                f"--upgrade nice-anomaly'."
+            )
+        manifest = _manifests().validate_json(metadata["manifest"], strict=True, extra="forbid")
+        return manifest, _restored(manifest, tensors) if tensors else None
+    except DAMAGE as error:
+        raise damaged_checkpoint(path, "it was changed since it was written") from error
 
 
 def refuse_nothing_to_resume(path: Path) -> None:
     """Raises ArtifactError unless there is a training that stopped."""
     try:
-        checkpoint_file(path).stat()
-        return
+        found = checkpoint_file(path).stat()
     except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:
         raise ArtifactError(f"cannot read {checkpoint_file(path)}: {why(error)}.") from error
-    if (path / CHECKPOINT).exists() and not _finished(path):
+    else:
+        if not stat.S_ISREG(found.st_mode):
+            raise damaged_checkpoint(path, "it is no file")
+        if found.st_size > limit("checkpoint"):
+            raise ArtifactError(beyond("checkpoint", found.st_size, checkpoint_file(path)))
+        return
+    if there(path / CHECKPOINT) and not _finished(path):
         raise ArtifactError(
             f"{path / CHECKPOINT} was left by an older version of nice-anomaly, and this one "
             f"cannot go on with it. {_what_is_left(path)}"
@@ -118,6 +125,11 @@ def damaged_checkpoint(path: Path, reason: str) -> ArtifactError:
         f"the interrupted training in {path} cannot go on: {checkpoint_file(path)} is damaged "
         f"({reason}). {_what_is_left(path)}"
     )
+
+
+@cache
+def _manifests() -> TypeAdapter[Manifest]:
+    return TypeAdapter(Manifest)
 
 
 def _restored(manifest: Manifest, tensors: dict[str, Tensor]) -> Checkpoint:

@@ -161,10 +161,8 @@ def load_manifest(path: Path) -> Manifest:
     return parse_manifest(content, str(path))
 
 
-def parse_manifest(content: bytes, where: str, *, saved: bool = True) -> Manifest:
+def parse_manifest(content: bytes, where: str) -> Manifest:
     """The manifest that ``run.json`` says; no byte of it has changed, and every entry can be.
-
-    One that was not ``saved`` as a run is that of an unfinished training.
 
     Raises:
         ArtifactError: damaged, none, or written by a newer version.
@@ -186,8 +184,8 @@ def parse_manifest(content: bytes, where: str, *, saved: bool = True) -> Manifes
         manifest = _adapter().validate_json(text, strict=True, extra="forbid")
     except (ValidationError, RecursionError, UnicodeError) as error:
         raise _wrong(where, _places(error)) from error
-    wrong = [*faults(manifest, saved=saved)]
-    if saved and written != OLD and CANARIES not in manifest.parts:
+    wrong = [*faults(manifest)]
+    if written != OLD and CANARIES not in manifest.parts:
         wrong.append("parts")
     if wrong:
         raise _wrong(where, wrong)

@@ -24,24 +24,20 @@ LONGEST_VERSION = 200
 SAME = ("couplings", "layers", "prior", "activation", "draws", "sigma", "trainable_prior")
 
 
-def faults(manifest: "Manifest", *, saved: bool = True) -> Iterator[str]:
-    """The entries of a manifest that cannot be so, or not beside the others; by their names.
-
-    One that was not ``saved`` as a run is that of a training, whose history may be to come.
-    """
+def faults(manifest: "Manifest") -> Iterator[str]:
+    """The entries of a manifest that cannot be so, or not beside the others; by their names."""
     if not _moment(manifest.created):
         yield "created"
     texts = [text for pair in manifest.versions.items() for text in pair]
     if not texts or not all(0 < len(text) <= LONGEST_VERSION for text in texts):
         yield "versions"
-    if not (HASH.fullmatch(manifest.fingerprint) if saved else manifest.fingerprint == ""):
+    if not HASH.fullmatch(manifest.fingerprint):
         yield "fingerprint"
     parts = manifest.parts.items()
     if not all(PART.fullmatch(name) and HASH.fullmatch(content) for name, content in parts):
         yield "parts"
     yield from _of_precision(manifest)
-    if saved or manifest.history:
-        yield from _of_history(manifest)
+    yield from _of_history(manifest)
     yield from _of_data(manifest.data)
     yield from _of_shape(manifest.architecture, manifest.settings, manifest.data.layout)
 

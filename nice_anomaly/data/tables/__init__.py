@@ -9,7 +9,7 @@ from nice_anomaly.data.tables.deciding import learn_column, learn_columns
 from nice_anomaly.data.tables.decode import decode, written
 from nice_anomaly.data.tables.dialect import ANY, Dialect, DialectWords, Written
 from nice_anomaly.data.tables.opening import Table, is_table_file, open_tables, unheard
-from nice_anomaly.data.tables.packed import STDIN
+from nice_anomaly.data.tables.packed import STDIN, may_be_pipe
 
 __all__ = [
     "ANY",
@@ -31,6 +31,7 @@ __all__ = [
     "is_table_file",
     "learn_column",
     "learn_columns",
+    "may_be_pipe",
     "open_tables",
     "query_of",
     "unheard",

@@ -43,7 +43,7 @@ class Chunk:
 
 def column_names(arrays: Arrays) -> list[str]:
     """How the columns of an array are called: x0, x1, … by position."""
-    return [f"x{i}" for i in range(arrays.array.shape[1])]
+    return [f"x{i}" for i in range(arrays.shape[1])]
 
 
 def array_chunks(arrays: Arrays, rows: int) -> Iterator[Chunk]:
@@ -52,13 +52,13 @@ def array_chunks(arrays: Arrays, rows: int) -> Iterator[Chunk]:
     Raises:
         DataError: a further array has the name of a column.
     """
-    array, names = arrays.array, column_names(arrays)
+    names, start = column_names(arrays), 0
     twice = next((name for name in arrays.extras if name in names), None)
     if twice is not None:
         raise DataError(f"{arrays.name}: the array '{twice}' has the name of a column. Rename it.")
-    for start in range(0, len(array), rows):
-        piece = np.asarray(array[start : start + rows], dtype=np.float64)
-        columns: dict[str, Cells] = dict(zip(names, piece.T, strict=True))
-        for name, values in arrays.extras.items():
-            columns[name] = np.asarray(values[start : start + rows], dtype=np.float64)
+    for piece, extras in arrays.pieces(rows):
+        values = np.asarray(piece, dtype=np.float64)
+        columns: dict[str, Cells] = dict(zip(names, values.T, strict=True))
+        columns |= {name: np.asarray(extra, np.float64) for name, extra in extras.items()}
         yield Chunk(arrays.name, start, columns, len(piece))
+        start += len(piece)

@@ -6,6 +6,7 @@ import io
 import lzma
 import struct
 import sys
+import weakref
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
+from nice_anomaly.data.pipe import opened_pipe
 from nice_anomaly.errors import DataError
 from nice_anomaly.limits import beyond, limit
 from nice_anomaly.words import brief, listed
@@ -47,6 +49,15 @@ def is_text_table(file: Path, *, named: bool = False) -> bool:
     return bool(suffixes) and suffixes[-1] in (*SUFFIXES, *(LOOSE if named else ()))
 
 
+def may_be_pipe(file: Path) -> bool:
+    """Whether the name of a pipe says nothing, or a text that can be read from front to back.
+
+    >>> [may_be_pipe(Path(name)) for name in ("/dev/fd/63", "a.csv.gz", "a.zip", "a.png")]
+    [True, True, False, False]
+    """
+    return not file.suffix or (file.suffix.lower() != ".zip" and is_text_table(file, named=True))
+
+
 @contextmanager
 def opened(file: Path) -> Iterator[IO[bytes]]:
     """The bytes of a file, unpacked as they are read.
@@ -70,6 +81,8 @@ def _raw(file: Path) -> IO[bytes]:
     if file.suffix.lower() == ".zip":
         return _only_member(file)
     unpack = PACKED.get(file.suffix.lower())
+    if file.is_fifo():
+        return _piped(file, unpack)
     if unpack is None:
         return file.open("rb", buffering=0)
     if unpack is lzma.open:
@@ -110,6 +123,16 @@ class _Unpacking(io.RawIOBase):
         """Close what is unpacked."""
         self._stream.close()
         super().close()
+
+
+def _piped(file: Path, unpack: Any) -> IO[bytes]:
+    """What is written to a pipe, unpacked; closed together with it."""
+    stream = opened_pipe(file)
+    if unpack is None:
+        return stream
+    unpacked = _Unpacking(unpack(stream), 0, file)
+    weakref.finalize(unpacked, stream.close)
+    return cast(IO[bytes], unpacked)
 
 
 def _only_member(file: Path) -> IO[bytes]:
