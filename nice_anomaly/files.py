@@ -212,15 +212,16 @@ def _opened(target: Path, before: os.stat_result | None) -> tuple[Path, int]:
         token = secrets.token_hex(8)
         temporary = target.with_name(f".{name}.{token}.nice-anomaly.tmp")
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+        ours = False
         try:
             # A sweeper may have come before the lock: then the file is gone, or about to be.
-            if held(fd) is not False and is_at(temporary, fd):
+            ours = held(fd) is not False and is_at(temporary, fd)
+            if ours:
                 return temporary, fd
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            os.close(fd)
-            raise
-        os.close(fd)
+        finally:
+            if not ours:
+                temporary.unlink(missing_ok=True)
+                os.close(fd)
 
 
 def _like(temporary: Path, before: os.stat_result) -> None:

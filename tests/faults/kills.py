@@ -132,13 +132,13 @@ def at_operation(
     here = given or shared()
     state, argv = STORIES[name]
     here.copy(state, folder)
-    before = calibrated(folder)
+    before, left = calibrated(folder), temporary(folder)
     code = here.nursery.run(argv, folder, every=every, fault=(what, at, str(folder)))
     if what == "die":
         assert code in (0, DEAD), f"{code}\n{said(folder)}"
     else:
         assert code in (0, 2, 3, 4), f"{code}\n{said(folder)}"
-        assert not temporary(folder), f"{said(folder)}\n{temporary(folder)}"
+        assert temporary(folder) <= left, f"{said(folder)}\n{temporary(folder)}"
         assert code == 0 or "error: " in said(folder)
     outcome = judged(here, name, folder, before)
     return f"{code}: {outcome}"
@@ -207,6 +207,6 @@ def calibrated(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in (folder / RUN).glob("*.calibration.*")}
 
 
-def temporary(folder: Path) -> list[Path]:
+def temporary(folder: Path) -> set[Path]:
     """Files that only a command that is still at work has."""
-    return [file for file in folder.rglob(".*") if file.name.endswith(".tmp")]
+    return {file for file in folder.rglob(".*") if file.name.endswith(".tmp")}
