@@ -70,14 +70,18 @@ class _Stops:
             signal.signal(signal.SIGALRM, self._stop)
             sys.unraisablehook = self._swallowed
             for number in CODES:
-                signal.signal(number, self._stop)
+                if (
+                    signal.getsignal(number) is not signal.SIG_IGN
+                ):  # as in the background of a script
+                    signal.signal(number, self._stop)
 
     def end(self) -> None:
         """From now on a signal ends the program at once: nothing is left to tidy up."""
         if hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, 0)
         for number in CODES:
-            signal.signal(number, signal.SIG_DFL)
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         number = self._waiting or number

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from nice_anomaly.errors import ConfigError
+from nice_anomaly.files import refuse_unfit
 
 BLOCKS, PLAIN = "▁▂▃▄▅▆▇█", "_.:-=+*#"
 LONGEST = 24  # blocks
@@ -47,16 +48,12 @@ def check(path: Path) -> None:
     """Say at once what would fail after the run was read.
 
     Raises:
-        ConfigError: another suffix, a folder, no such folder, or matplotlib is not installed.
+        ConfigError: another suffix, or matplotlib is not installed.
+        ConfigError, ArtifactError: no place for a file, see ``refuse_unfit``.
     """
-    if path.is_dir():
-        raise ConfigError(f"`plot`: {path} is a folder: name a file in it.")
+    refuse_unfit(path, "plot")
     if path.suffix not in SUFFIXES:
         raise ConfigError(f"`plot` takes a name ending in {' or '.join(SUFFIXES)}, got '{path}'.")
-    if not path.parent.is_dir():
-        raise ConfigError(
-            f"`plot`: there is no folder {path.parent} for {path.name}: make it, or name another."
-        )
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:

@@ -151,17 +151,43 @@ def there(path: Path) -> bool:
     return True
 
 
-def refuse_absent_folder(path: Path) -> None:
-    """Refuse a file to be written whose folder is not there: it may be misspelt.
+def refuse_unfit(path: Path, argument: str = "output") -> None:
+    """Say at once that a file could not be written to ``path``, rather than after hours.
+
+    A folder that is not there may be misspelt. Devices, pipes and sockets are never replaced.
 
     Raises:
-        ConfigError: there is no such folder.
+        ConfigError: it is no name for a file, or that of something else, or its folder is absent.
+        ArtifactError: the folder may not be written to.
     """
-    if not path.parent.is_dir():
-        if path.parent.exists():
-            raise ConfigError(f"`output` {path}: {path.parent} is no folder.")
+    said = f"`{argument}` {path}:"
+    try:
+        target = Path(os.path.realpath(path))
+        found = target.lstat()
+    except FileNotFoundError:
+        found = None
+    except NotADirectoryError as error:
+        raise ConfigError(f"{said} {path.parent} is no folder.") from error
+    except ValueError as error:
+        raise ConfigError(f"`{argument}` takes the name of a file, got {str(path)!r}.") from error
+    except OSError as error:
+        if error.errno in DENIED:
+            raise ArtifactError(f"{said} {why(error)}.") from error
+        raise ConfigError(f"{said} {why(error)}. Name another file.") from error
+    if found is not None and stat.S_ISDIR(found.st_mode):
+        raise ConfigError(f"`{argument}`: {path} is a folder: name a file in it.")
+    if found is not None and not stat.S_ISREG(found.st_mode):
         raise ConfigError(
-            f"`output` {path}: the folder {path.parent}/ does not exist: create it first."
+            f"`{argument}`: {path} is no plain file, and is not replaced: name another."
+        )
+    if not target.parent.is_dir():
+        raise ConfigError(
+            f"{said} the folder {target.parent if path.is_symlink() else path.parent}/ does not "
+            f"exist: create it first."
+        )
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise ArtifactError(
+            f"{said} permission denied: nothing can be written in {target.parent}/."
         )
 
 

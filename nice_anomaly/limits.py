@@ -15,6 +15,7 @@ LIMITS: Mapping[str, tuple[int, str]] = {
     "pixels": (100_000_000, "pixels in an image"),
     "columns": (16_384, "columns in a table"),
     "cells": (100_000_000, "cells to learn from"),
+    "texts": (400_000_000, "characters of text to learn from"),
     "cell": (1_000_000, "characters in a cell"),
     "line": (20_000_000, "characters in a line"),
     "unpacked": (1 << 30, "bytes when unpacked"),
@@ -28,6 +29,7 @@ LIMITS: Mapping[str, tuple[int, str]] = {
     "pipe": (60, "seconds without a writer"),
     "manifest": (50_000_000, "bytes in a run.json"),
     "calibration": (1 << 30, "bytes in a calibration"),
+    "checkpoint": (4 << 30, "bytes"),
     "settings": (100_000, "characters in a settings file"),
 }
 

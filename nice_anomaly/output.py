@@ -9,26 +9,23 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, time
 from importlib.util import find_spec
 from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nice_anomaly.errors import ConfigError
-from nice_anomaly.files import refuse_absent_folder, replacing
-from nice_anomaly.sheets import Sheet
+from nice_anomaly.files import refuse_unfit, replacing
+from nice_anomaly.sheets import Sheet, as_text, is_formula
+from nice_anomaly.values import as_arrow, plain, taken
 from nice_anomaly.words import brief
 
 SUFFIXES = (".csv", ".jsonl", ".parquet", ".xlsx")
 NEEDED = {".parquet": ("pyarrow", "table"), ".xlsx": ("openpyxl", "excel")}  # and its extra
 FORMATS = {"score": "0.00", "margin": "0.00", "p_value": "0.0000"}  # as a sheet shows them
 WORDS = {None: "", True: "true", False: "false"}
-OURS = dict.fromkeys(("id", "group", "note"), "string") | {"row": "int64", "flagged": "bool_"}
-OURS |= dict.fromkeys(("score", "margin", "p_value"), "float64")  # what Arrow calls them
 
 Columns = Mapping[str, Any]  # by name: lists, numpy or Arrow arrays of one length
 
@@ -40,7 +37,7 @@ class Arrangement:
 
     ``flagged_only`` leaves out what passed, not what could not be read. ``by_score`` keeps all rows
     in memory, to write the least probable first. ``names`` are the columns, or else those of the
-    first rows.
+    first rows. Without ``formulas`` a cell of a CSV that a spreadsheet would run is made a text.
     """
 
     separator: str = ","
@@ -48,11 +45,14 @@ class Arrangement:
     marked: bool = False
     flagged_only: bool = False
     by_score: bool = False
+    formulas: bool = True
     names: tuple[str, ...] = ()
 
 
 class Rows(Protocol):
-    """Something that rows can be added to."""
+    """Something that rows can be added to; ``formulas`` counts cells that a spreadsheet runs."""
+
+    formulas: int
 
     def add(self, columns: Columns) -> None:
         """Append one row for every entry of the columns, which are equally long."""
@@ -69,6 +69,11 @@ class Arranged:
         self._names = list(how.names)
         self._kept: list[Columns] = []
 
+    @property
+    def formulas(self) -> int:
+        """How many cells a spreadsheet would run, once all is written."""
+        return self._rows.formulas
+
     def add(self, columns: Columns) -> None:
         """Take in rows; with an order they are written at the end.
 
@@ -78,7 +83,7 @@ class Arranged:
         columns = self._aligned(columns)
         if self._how.flagged_only:
             places = np.flatnonzero([flagged is not False for flagged in columns["flagged"]])
-            columns = {name: _taken(values, places) for name, values in columns.items()}
+            columns = {name: taken(values, places) for name, values in columns.items()}
         self.count += len(columns["id"])
         if self._how.by_score:
             self._kept.append(columns)
@@ -104,10 +109,10 @@ class Arranged:
             scores = [score for columns in self._kept for score in columns["score"]]
             order = np.argsort([np.inf if s is None else s for s in scores], kind="stable")
             every = {
-                name: [value for columns in self._kept for value in _values(columns[name])]
+                name: [value for columns in self._kept for value in plain(columns[name])]
                 for name in self._kept[0]
             }
-            self._rows.add({name: _taken(values, order) for name, values in every.items()})
+            self._rows.add({name: taken(values, order) for name, values in every.items()})
         self._rows.close()
 
 
@@ -147,12 +152,10 @@ def check(path: Path) -> None:
     """Say at once what would fail after hours.
 
     Raises:
-        ConfigError: a folder, one that is not there, an unknown suffix, or a format whose library
-            is not installed.
+        ConfigError: an unknown suffix, or a format whose library is not installed.
+        ConfigError, ArtifactError: no place for a file, see ``refuse_unfit``.
     """
-    if path.is_dir():
-        raise ConfigError(f"`output`: {path} is a folder: name a file in it.")
-    refuse_absent_folder(path)
+    refuse_unfit(path)
     if path.suffix not in SUFFIXES:
         raise ConfigError(f"`output` takes a name ending in {', '.join(SUFFIXES)}, got '{path}'.")
     library, extra = NEEDED.get(path.suffix, ("json", ""))
@@ -166,23 +169,26 @@ def check(path: Path) -> None:
 class _Csv:
     def __init__(self, path: Path, how: Arrangement) -> None:
         encoding = "utf-8-sig" if how.marked else "utf-8"
-        self._stream: TextIO = path.open("w", encoding=encoding, newline="")
+        self._stream: TextIO = path.open("w", -1, encoding, "backslashreplace", newline="")
         self._writer = csv.writer(self._stream, lineterminator="\n", delimiter=how.separator)
-        self._decimal, self._begun = how.decimal, False
+        self._how, self._begun, self.formulas = how, False, 0
 
     def add(self, columns: Columns) -> None:
         """Append rows; a missing value is an empty cell, a truth is true or false."""
         if not self._begun:
-            self._writer.writerow(columns)
+            self._writer.writerow(self._cells([*columns]))
             self._begun = True
         self._writer.writerows(zip(*map(self._cells, columns.values()), strict=True))
 
     def _cells(self, column: Any) -> Iterator[Any]:
-        for value in _values(column):
+        for value in plain(column):
             if value is None or isinstance(value, bool):
                 yield WORDS[value]
-            elif isinstance(value, float) and self._decimal != ".":
-                yield repr(value).replace(".", self._decimal)
+            elif isinstance(value, float) and self._how.decimal != ".":
+                yield repr(value).replace(".", self._how.decimal)
+            elif isinstance(value, str) and is_formula(value):
+                self.formulas += self._how.formulas
+                yield value if self._how.formulas else as_text(value)
             else:
                 yield value
 
@@ -191,12 +197,14 @@ class _Csv:
 
 
 class _JsonLines:
+    formulas = 0
+
     def __init__(self, path: Path) -> None:
         self._stream: TextIO = path.open("w", encoding="utf-8", newline="")
 
     def add(self, columns: Columns) -> None:
         """Append one object a row; a missing value is null, and so is what is no finite number."""
-        for row in zip(*map(_values, columns.values()), strict=True):
+        for row in zip(*map(plain, columns.values()), strict=True):
             known = (
                 None if isinstance(cell, float) and not isfinite(cell) else cell for cell in row
             )
@@ -208,6 +216,8 @@ class _JsonLines:
 
 
 class _Parquet:
+    formulas = 0
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._writer: Any = None
@@ -218,7 +228,7 @@ class _Parquet:
         import pyarrow.parquet
 
         try:
-            arrays = {name: _arrow(pyarrow, name, values) for name, values in columns.items()}
+            arrays = {name: as_arrow(pyarrow, name, values) for name, values in columns.items()}
             table = pyarrow.table(arrays)
             if self._writer is None:
                 self._writer = pyarrow.parquet.ParquetWriter(self._path, table.schema)
@@ -235,6 +245,8 @@ class _Parquet:
 
 
 class _Workbook:
+    formulas = 0
+
     def __init__(self, path: Path) -> None:
         self._path, self._sheet, self._begun = path, Sheet("found"), False
 
@@ -243,51 +255,8 @@ class _Workbook:
         if not self._begun:
             self._sheet.head(list(columns), [FORMATS.get(name) for name in columns])
             self._begun = True
-        for row in zip(*map(_values, columns.values()), strict=True):
+        for row in zip(*map(plain, columns.values()), strict=True):
             self._sheet.append(row)
 
     def close(self) -> None:
         self._sheet.save(self._path)
-
-
-def _values(column: Any) -> list[Any]:
-    """A column as Python's values: whole numbers without a fraction, None for what is missing."""
-    if isinstance(column, list):
-        return column
-    if hasattr(column, "to_pylist"):
-        try:
-            return list(column.to_pylist())
-        except (OverflowError, ValueError):  # moments that Python's are too coarse or few for
-            return list(column.cast("string").to_pylist())
-    if column.dtype.kind == "M":
-        return [None if np.isnat(moment) else moment.item() for moment in column]
-    if column.dtype.kind != "f":
-        return list(column.tolist())
-    return [
-        None
-        if value != value
-        else int(value)
-        if value.is_integer() and abs(value) < 1e15
-        else value
-        for value in column.tolist()
-    ]
-
-
-def _taken(column: Any, places: NDArray[np.int64]) -> Any:
-    """The values of a column at some places."""
-    if isinstance(column, list):
-        return [column[place] for place in places]
-    return column.take(places)
-
-
-def _arrow(pyarrow: Any, name: str, column: Any) -> Any:
-    """A column as an Arrow array of the type that all of its rows have."""
-    if not isinstance(column, list):
-        kind = pyarrow.string() if hasattr(column, "dtype") and column.dtype.kind == "O" else None
-        of_arrow = hasattr(column, "to_pylist")
-        return column if of_arrow else pyarrow.array(column, kind, from_pandas=True)
-    known = {date: pyarrow.date32(), datetime: pyarrow.timestamp("us"), time: pyarrow.time64("us")}
-    if name in OURS:
-        return pyarrow.array(column, getattr(pyarrow, OURS[name])())
-    kinds = {type(value) for value in column if value is not None}
-    return pyarrow.array(column, known.get(kinds.pop()) if len(kinds) == 1 else None)

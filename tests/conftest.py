@@ -48,7 +48,8 @@ class Command:
     def __call__(self, *arguments: object, columns: int = 80) -> Outcome:
         """Run it in this process, in so many columns; nothing of it outlives the call."""
         out, err = io.StringIO(), io.StringIO()
-        talk, terminated = logging.getLogger("nice_anomaly"), signal.getsignal(signal.SIGTERM)
+        talk = logging.getLogger("nice_anomaly")
+        signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         level, handlers = talk.level, talk.handlers[:]
         argv = ["nice-anomaly", *map(str, arguments)]
         try:
@@ -61,7 +62,8 @@ class Command:
             ):
                 main()
         finally:
-            signal.signal(signal.SIGTERM, terminated)
+            for number, before in signals.items():
+                signal.signal(number, before)
             talk.setLevel(level)
             talk.handlers[:] = handlers
         code = stop.value.code

@@ -15,10 +15,10 @@ from torch import Tensor
 from nice_anomaly import keeping
 from nice_anomaly.config import load
 from nice_anomaly.data import Material, builtin_material, row_hashes
-from nice_anomaly.errors import ArtifactError, NumericsError
+from nice_anomaly.errors import ArtifactError, ConfigError, NumericsError
 from nice_anomaly.keeping import Kept, Report, interrupted, train_to_the_end
 from nice_anomaly.learning import Job, prepare, ready
-from nice_anomaly.run import checkpoint_file, load_run
+from nice_anomaly.run import checkpoint_file, load_run, save_checkpoint
 from nice_anomaly.settings import Settings
 from nice_anomaly.training import Checkpoint, Progress, one_cycle
 
@@ -334,6 +334,88 @@ def test_an_interrupted_training_is_kept_and_goes_on_to_the_same_weights(
     assert same(load_run(tmp_path).model.state_dict(), whole[-1].best)
     assert load_run(tmp_path).manifest.finished
     with pytest.raises(ArtifactError, match="there is nothing to resume"):
+        interrupted(tmp_path, NOWHERE, "cpu")
+
+
+def test_a_training_that_was_patient_long_enough_has_ended_when_it_goes_on() -> None:
+    patient = {"epochs": 30, "patience": 2, "learning_rate": 0.02}
+    whole = checkpoints(job(**patient))
+    assert len(whole) < 30
+    for state in whole[-3:]:
+        rest = checkpoints(job(**patient), resume=state)
+        assert [last.epochs_done for last in rest] == [
+            *range(state.epochs_done + 1, len(whole) + 1)
+        ]
+        assert same((rest or whole)[-1].best, whole[-1].best)
+
+
+def digest(path: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in path.iterdir() if file.is_file()}
+
+
+def test_a_run_stays_as_it_is_until_another_training_has_ended(
+    tmp_path: Path, whole: list[Checkpoint]
+) -> None:
+    """It is interrupted, goes on, is interrupted again, and goes on to its end."""
+    train_to_the_end(job(epochs=1), tmp_path, None, Listener())
+    before = digest(tmp_path)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        train_to_the_end(job(epochs=EPOCHS), tmp_path, None, Listener(Progress, STEPS + 5, stop))
+    assert str(stopped.value) == (
+        f"interrupted: {tmp_path} holds the run from before, as it was. Go on with "
+        f"`learn(resume=True, run='{tmp_path}')`, or use the run as it is."
+    )
+    assert digest(tmp_path) == before
+    again, checkpoint = interrupted(tmp_path, NOWHERE, "cpu")
+    with pytest.raises(KeyboardInterrupt):
+        train_to_the_end(again, tmp_path, checkpoint, Listener(Checkpoint, 1, stop))
+    assert digest(tmp_path) == before
+    again, checkpoint = interrupted(tmp_path, NOWHERE, "cpu")
+    assert checkpoint is not None
+    assert checkpoint.epochs_done == 2
+    train_to_the_end(again, tmp_path, checkpoint, Listener())
+    assert same(load_run(tmp_path).model.state_dict(), whole[-1].best)
+    assert not before.keys() & digest(tmp_path).keys() - {"run.json"}
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_a_run_stays_when_a_training_over_it_diverges(tmp_path: Path, epochs: int) -> None:
+    train_to_the_end(job(epochs=1), tmp_path, None, Listener())
+    before = digest(tmp_path)
+    diverging = job(epochs=EPOCHS)
+    listener = Listener(Progress, epochs * STEPS + 1, lambda: spoil(diverging))
+    with pytest.raises(NumericsError) as failed:
+        train_to_the_end(diverging, tmp_path, None, listener)
+    assert str(failed.value).endswith(f"\n{tmp_path} holds the run from before, as it was.")
+    assert digest(tmp_path) == before
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_training_over_a_run_that_is_interrupted_at_once_keeps_nothing(tmp_path: Path) -> None:
+    train_to_the_end(job(epochs=1), tmp_path, None, Listener())
+    with pytest.raises(KeyboardInterrupt, match=r"nothing was kept\. .* holds the run from before"):
+        train_to_the_end(job(epochs=2), tmp_path, None, Listener(Progress, 3, stop))
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_training_that_is_terminated_is_kept(tmp_path: Path, whole: list[Checkpoint]) -> None:
+    def terminate() -> None:
+        raise SystemExit(143)
+
+    with pytest.raises(SystemExit):
+        train_to_the_end(job(epochs=EPOCHS), tmp_path, None, Listener(Checkpoint, 2, terminate))
+    again, checkpoint = interrupted(tmp_path, NOWHERE, "cpu")
+    assert same(train_to_the_end(again, tmp_path, checkpoint, Listener()).best, whole[-1].best)
+
+
+def test_randomness_of_another_kind_of_device_is_no_state_to_go_on_with(
+    tmp_path: Path, whole: list[Checkpoint]
+) -> None:
+    one = job(epochs=EPOCHS)
+    elsewhere = replace(whole[0], generator=torch.zeros(16, dtype=torch.uint8))
+    save_checkpoint(tmp_path, one.manifest(elsewhere, finished=False), elsewhere)
+    with pytest.raises(ConfigError, match="was begun on another kind of device than cpu"):
         interrupted(tmp_path, NOWHERE, "cpu")
 
 

@@ -102,6 +102,7 @@ def detect(
     keep_columns: Keep = False,
     flagged_only: FlaggedOnly = False,
     sort: Sort = None,
+    no_formulas: options.NoFormulas = False,
     resume: Resume = False,
     top: Top = None,
     fail_on_anomaly: Fail = False,
@@ -119,7 +120,6 @@ def detect(
     from nice_anomaly.library import load_run
     from nice_anomaly.output import Arrangement
     from nice_anomaly.thresholds import Discoveries
-    from nice_anomaly.words import count_of
 
     if fdr is not None:
         Discoveries(fdr)  # wrong numbers, files and names are said before the run is read
@@ -150,17 +150,12 @@ def detect(
         )
         for_excel = output is not None and output.suffix == ".xlsx"
         columns = methodcaller("columns", noted=own, kept=keep_columns, typed=for_excel)
-        how = Arrangement(flagged_only=flagged_only, by_score=sort is not None)
-        count = _take(stream.verdicts, summary, output, columns, how)
-    if output is not None:
-        render.say(f"wrote {count_of(count, 'row')} to {output}")
-    found = summary.record(
-        stream.calibration,
-        stream.rule,
-        source=stream.source,
-        run=loaded.name,
-        normal=stream.normal,
-    )
+        how = Arrangement(
+            flagged_only=flagged_only, by_score=sort is not None, formulas=not no_formulas
+        )
+        _take(stream.verdicts, summary, output, columns, how)
+    names = {"source": stream.source, "run": loaded.name}
+    found = summary.record(stream.calibration, stream.rule, **names, normal=stream.normal)
     for note in unmatched(found, labels.label_column, labels.anomaly_values or ()):
         render.say(note)
     if as_json:
@@ -198,13 +193,15 @@ def _take(
     output: Path | None,
     columns: "Callable[[Verdicts], Columns]",
     how: "Arrangement",
-) -> int:
-    """Take in all verdicts and write them where that was asked for; how many rows were written.
+) -> None:
+    """Take in all verdicts, write them where that was asked for, and say so.
 
     The file has the columns of the first rows that can be read, and is written as their input is,
     if that is text, so that what reads one reads the other.
     """
+    from nice_anomaly.cli import render
     from nice_anomaly.output import open_rows
+    from nice_anomaly.words import count_of
 
     early = []
     for one in verdicts:
@@ -225,7 +222,9 @@ def _take(
             summary.add(one)
             if file is not None:
                 file.add(columns(one))
-    return 0 if file is None else file.count
+    if file is not None:
+        render.say(f"wrote {count_of(file.count, 'row')} to {output}")
+        render.note_formulas(file.formulas, output)
 
 
 def _spare(inputs: "Inputs", output: Path) -> None:

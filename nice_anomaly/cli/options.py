@@ -80,6 +80,14 @@ Run = Annotated[
 Json = Annotated[
     bool, option(OUTPUT, "--json", help="Print one JSON object and nothing else on stdout.")
 ]
+NoFormulas = Annotated[
+    bool,
+    option(
+        OUTPUT,
+        "--no-formulas",
+        help="In a CSV, put an apostrophe before texts that a spreadsheet would run.",
+    ),
+]
 Skip = Annotated[
     bool,
     option(INPUT, "--skip-unreadable", help="Go on without what cannot be read, and count it."),

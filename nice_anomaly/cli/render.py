@@ -52,6 +52,21 @@ def show_json(content: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(content, indent=2) + "\n")
 
 
+def show_rows(text: str) -> None:
+    """Rows of a CSV on stdout: as they are for a program, visibly on a terminal."""
+    sys.stdout.write(visible(text, keeping="\n") if sys.stdout.isatty() else text)
+
+
+def note_formulas(count: int, path: object) -> None:
+    """A remark on ``count`` cells of a file, if there are any."""
+    if count:
+        begin = "cell that begins" if count == 1 else "cells that begin"
+        say(
+            f"note: {path} has {count:,} {begin} like a formula, which a spreadsheet may run: "
+            f"--no-formulas puts an apostrophe before such a cell"
+        )
+
+
 def show_facts(title: str, facts: Sequence[tuple[str, str]]) -> None:
     """Names and values in two columns on stdout."""
     facts = [(visible(name), visible(value)) for name, value in facts]

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from nice_anomaly.cli import options
 from nice_anomaly.cli.options import MACHINE, OUTPUT, option
 from nice_anomaly.errors import ConfigError
@@ -50,19 +48,20 @@ def sample(
     temperature: Temperature = 0.7,
     seed: Seed = 0,
     output: Output = None,
+    no_formulas: options.NoFormulas = False,
     run: options.Run = None,
 ) -> None:
     """Draw from the model: images as a grid in a PNG file, rows of the learned table as CSV."""
     if not 0 < temperature < float("inf"):
         raise ConfigError(f"--temperature takes a positive number, got {temperature:g}.")
     from nice_anomaly.cli import render, runs
-    from nice_anomaly.files import refuse_absent_folder, write
+    from nice_anomaly.files import refuse_unfit, write
     from nice_anomaly.library import load_run
     from nice_anomaly.pictures import grid_png
     from nice_anomaly.words import count_of
 
     if output is not None and output != STDOUT:
-        refuse_absent_folder(output)
+        refuse_unfit(output)
     path = runs.locate(run)
     loaded = load_run(path)
     layout = loaded.manifest.data.layout
@@ -80,7 +79,7 @@ def sample(
     else:
         cells = loaded.sample_table(n, temperature=temperature, seed=seed)
         facts += _dates(cells)
-        _write_rows(output, cells, loaded.manifest.data.reading)
+        _write_rows(output, cells, loaded.manifest.data.reading, formulas=not no_formulas)
     render.say(f"drew {count_of(n, 'sample')} from {loaded.name} at temperature {temperature:g}")
     if output != STDOUT:
         render.show_facts("sampled", facts)
@@ -96,11 +95,15 @@ def _dates(cells: "Mapping[str, Cells]") -> list[tuple[str, str]]:
     return [(", ".join(names), learned)] if names else []
 
 
-def _write_rows(output: Path, cells: "Mapping[str, Cells]", reading: "Reading | None") -> None:
+def _write_rows(
+    output: Path, cells: "Mapping[str, Cells]", reading: "Reading | None", *, formulas: bool
+) -> None:
     """Rows as the learned table was written, so that what reads one reads the other."""
+    from nice_anomaly.cli import render
     from nice_anomaly.data import TableReading, written
     from nice_anomaly.files import write
     from nice_anomaly.pictures import rows_csv
+    from nice_anomaly.sheets import as_text, is_formula
 
     columns: dict[str, list[str | None]] = {
         name: [str(value) for value in column] for name, column in cells.items()
@@ -114,8 +117,13 @@ def _write_rows(output: Path, cells: "Mapping[str, Cells]", reading: "Reading | 
             for name in columns:
                 if known[name].kind == "number":
                     columns[name] = [t and t.replace(".", ",") for t in columns[name]]
+    texts = [*columns, *(text for column in columns.values() for text in column if text)]
+    if formulas:
+        render.note_formulas(sum(map(is_formula, texts)), "the table")
+    else:
+        columns = {as_text(n): [t and as_text(t) for t in columns[n]] for n in columns}
     text = rows_csv(columns, separator)
     if output == STDOUT:
-        typer.echo(text, nl=False)
+        render.show_rows(text)
     else:
         write(output, text.encode())

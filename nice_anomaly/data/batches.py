@@ -28,7 +28,7 @@ from nice_anomaly.data.tables import (
     encode,
     open_tables,
 )
-from nice_anomaly.data.tables.cells import Cells, numbers, typed, words
+from nice_anomaly.data.tables.cells import Cells, cut, numbers, typed, words
 from nice_anomaly.data.tables.moments import moments
 from nice_anomaly.errors import DataError
 from nice_anomaly.words import count_of
@@ -286,7 +286,8 @@ def _as_given(column: Any) -> NDArray[np.object_]:
 
 
 def _shortened(name: str) -> str:
-    """A number as short as it can be: the group 1.0 is the group 1."""
+    """A number as short as it can be: the group 1.0 is the group 1. A long text is cut."""
+    name = cut(name)
     try:
         value = float(name)
     except ValueError:

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from nice_anomaly.data.names import row_of
 from nice_anomaly.data.tables import Chunk
-from nice_anomaly.data.tables.cells import Cells, words
+from nice_anomaly.data.tables.cells import LONGEST, Cells, cut, words
 from nice_anomaly.errors import DataError
-from nice_anomaly.limits import refuse_beyond
+from nice_anomaly.limits import limit, refuse_beyond
 
 
 class Sample:
@@ -26,6 +26,7 @@ class Sample:
         self._origins: list[tuple[str, NDArray[np.int64]]] = []
         self._draws: list[NDArray[np.float64]] = []
         self._left_out: dict[str, str] = {}
+        self._characters = 0
 
     def add(self, chunk: Chunk, kept: NDArray[np.bool_]) -> None:
         """Offer the ``kept`` rows ``[rows]`` of a piece.
@@ -33,12 +34,15 @@ class Sample:
         Raises:
             DataError: together they have too many cells to be held in memory.
         """
-        self._pieces.append({name: cells[kept] for name, cells in chunk.columns.items()})
+        piece = {name: _cut(cells[kept]) for name, cells in chunk.columns.items()}
+        self._pieces.append(piece)
+        self._characters += _characters(piece)
         self._left_out |= chunk.unusable
         self._origins.append((chunk.name, chunk.start + np.flatnonzero(kept)))
         self._draws.append(self._random.random(int(kept.sum())))
-        if sum(map(len, self._draws)) > 2 * self._most:
+        if sum(map(len, self._draws)) > 2 * self._most or self._characters > limit("texts"):
             self._prune()
+        refuse_beyond("texts", self._characters, chunk.name)
         held = min(self._most, sum(map(len, self._draws)))
         refuse_beyond("cells", held * len(chunk.columns), chunk.name)
 
@@ -82,6 +86,22 @@ class Sample:
             self._pieces[i] = {name: cells[stay] for name, cells in self._pieces[i].items()}
             name, rows = self._origins[i]
             self._origins[i] = name, rows[stay]
+        self._characters = sum(map(_characters, self._pieces))
+
+
+def _cut(cells: Cells) -> Cells:
+    """The same, of texts that are too long to be learned only so much as shows that."""
+    if cells.dtype.kind == "O":
+        for place, cell in enumerate(cells):
+            if cell is not None and len(cell) > LONGEST:
+                cells[place] = cut(cell)
+    return cells
+
+
+def _characters(piece: dict[str, Cells]) -> int:
+    """How many there are in the texts of a piece."""
+    texts = (cells for cells in piece.values() if cells.dtype.kind == "O")
+    return sum(len(cell) for cells in texts for cell in cells if cell is not None)
 
 
 def _joined(cells: list[Cells]) -> Cells:

@@ -8,6 +8,7 @@ of the values that were scored, the scores in float64, a hash of all that. What 
 whole record, as when a machine lost its power, counts as not there.
 """
 
+import errno
 import json
 import os
 import stat
@@ -27,12 +28,8 @@ from numpy.typing import NDArray
 from nice_anomaly.data import BuiltIn, Inputs
 from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.evaluation.samples import Score
+from nice_anomaly.locks import FLAGS, held, is_at
 from nice_anomaly.scores import Scorer, Scores
-
-try:
-    import fcntl
-except ImportError:  # a system where two detections into one file have to be avoided by hand
-    fcntl = None  # type: ignore[assignment]
 
 PATIENCE = 5.0  # seconds; a detection that takes less leaves no journal
 HEAD = struct.Struct("<Q16s")  # how many scores, and a hash of what was scored
@@ -234,19 +231,15 @@ def _locked(path: Path, create: int = 0) -> FileIO:
         OSError: it is not there, is no file, or may not be written.
     """
     while True:
-        flags = os.O_RDWR | create | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        stream = FileIO(os.open(path, flags, 0o666), "r+")
+        stream = FileIO(os.open(path, os.O_RDWR | create | FLAGS, 0o666), "r+")
         try:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                raise OSError(0, "it is no file")
-            if fcntl is not None:
-                fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(stream.fileno()), os.lstat(path)):
+                raise OSError(errno.EINVAL, "it is no file")
+            if held(stream.fileno()) is False:
+                raise BlockingIOError
+            if is_at(path, stream.fileno()):
                 return stream
-        except FileNotFoundError:
-            if not create:
-                raise
-        except OSError:
+        except BaseException:
             stream.close()
             raise
         stream.close()  # it was removed in between

@@ -13,7 +13,8 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from nice_anomaly.errors import ArtifactError
-from nice_anomaly.files import remove, why, write
+from nice_anomaly.files import remove, there, why, write
+from nice_anomaly.limits import beyond, limit
 from nice_anomaly.run.claim import TRAINING
 from nice_anomaly.run.manifest import MANIFEST, Manifest, load_manifest
 from nice_anomaly.run.seal import sealed_tensors, unsealed_tensors
@@ -81,8 +82,10 @@ def refuse_nothing_to_resume(path: Path) -> None:
     else:
         if not stat.S_ISREG(found.st_mode):
             raise damaged_checkpoint(path, "it is no file")
+        if found.st_size > limit("checkpoint"):
+            raise ArtifactError(beyond("checkpoint", found.st_size, checkpoint_file(path)))
         return
-    if (path / CHECKPOINT).exists() and not _finished(path):
+    if there(path / CHECKPOINT) and not _finished(path):
         raise ArtifactError(
             f"{path / CHECKPOINT} was left by an older version of nice-anomaly, and this one "
             f"cannot go on with it. {_what_is_left(path)}"

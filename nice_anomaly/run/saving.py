@@ -20,7 +20,7 @@ from nice_anomaly.run.checkpoint import (
 )
 from nice_anomaly.run.claim import TRAINING, claimed
 from nice_anomaly.run.folder import Trained, packed
-from nice_anomaly.run.manifest import MANIFEST, Manifest, load_manifest
+from nice_anomaly.run.manifest import MANIFEST, load_manifest
 
 UNSETTLED = "unsettled.json"
 PART = re.compile(r"[a-z]+-[0-9a-f]{12}\.safetensors")
@@ -129,8 +129,9 @@ def _remove(path: Path, names: set[str]) -> None:
 
 def _unsettled(path: Path) -> set[str]:
     """The files that a save which did not end was about."""
+    file = path / TRAINING / UNSETTLED
     try:
-        names = json.loads((path / TRAINING / UNSETTLED).read_bytes())
+        names = json.loads(file.read_bytes() if file.is_file() else b"[]")
         return {name for name in names if PART.fullmatch(name)}
     except (OSError, ValueError, TypeError):
         return set()
@@ -150,7 +151,7 @@ def _over(path: Path) -> bool:
     if not (there(checkpoint_file(path)) and there(path / MANIFEST)):
         return False
     try:
-        manifest: Manifest = load_manifest(path)
+        manifest = load_manifest(path)
         return manifest.finished and same_training(manifest, load_checkpoint(path)[0])
     except ArtifactError:
         return False

@@ -38,7 +38,7 @@ class Nursery:
         """Begin a command line; its process id.
 
         ``fault`` is (what, n, below which folder): what happens at the n-th operation on files;
-        ``every`` are the seconds between two checkpoints.
+        ``every`` are the seconds between two checkpoints; ``user`` is who it is run by.
         """
         return self._ask(argv=argv.split(), cwd=str(cwd), log=log, **how)
 
@@ -124,6 +124,9 @@ def act(task: dict[str, Any], main: Any) -> None:
         nowhere = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nowhere, 0)
         sys.argv = ["nice-anomaly", *task["argv"]]
+        if "user" in task:
+            os.setgid(task["user"])
+            os.setuid(task["user"])
         keeping.SAVE_EVERY_SECONDS = task.get("every", 60)  # type: ignore[misc]
         if "fault" in task:
             arm(*task["fault"])

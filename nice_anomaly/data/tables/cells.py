@@ -22,6 +22,7 @@ MISSING = frozenset(  # the last are errors of spreadsheets
         "#zahl!", "#null!",
     )
 )  # fmt: skip
+LONGEST = 1_000  # characters by which texts are told apart
 EXACT = 2.0**53  # beyond it not every integer is a float64
 
 Cells = NDArray[np.float64] | NDArray[np.datetime64] | NDArray[np.object_]
@@ -43,6 +44,11 @@ def missing(cells: Cells) -> NDArray[np.bool_]:
         [c is None or c.strip().lower() in MISSING for c in cells], dtype=bool
     )
     return empty
+
+
+def cut(text: str) -> str:
+    """A text as long as it is told apart by, and one character more if it goes on."""
+    return text[: LONGEST + 1]
 
 
 def numbers(cells: Cells, unit: str = "") -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

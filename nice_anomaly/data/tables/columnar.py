@@ -14,7 +14,7 @@ from nice_anomaly.data.names import readable
 from nice_anomaly.data.tables.arrow import TEXTS, chunk_of, pyarrow_for, refuse_twice
 from nice_anomaly.data.tables.chunk import Chunk
 from nice_anomaly.data.tables.heading import PIECE
-from nice_anomaly.data.tables.promises import DELTAS, blocks, pages, unpacked
+from nice_anomaly.data.tables.promises import DELTAS, POINTING, TOLD, blocks, pages, unpacked
 from nice_anomaly.errors import DataError
 from nice_anomaly.limits import beyond, limit, refuse_beyond
 from nice_anomaly.words import brief
@@ -23,6 +23,7 @@ SUFFIXES = (".parquet", ".pq")
 IPC = (".arrow", ".feather", ".ipc")
 MAGIC = b"ARROW1"  # of a file, which is no stream
 HONEST = 1_000  # times its size is what the cells of a file of any size may be
+FOLDED = 100  # times its size is what the values of a nested column may be
 TEXT, NUMBER = 64, 16  # bytes of a cell in memory, about
 Eight = Callable[[int], bytes]  # of a body, at a place
 DAMAGE = (ValueError, LookupError, TypeError, OverflowError, MemoryError)
@@ -45,8 +46,10 @@ def parquet_chunks(file: Path, rows: int) -> Iterator[Chunk]:
             if not parquet.metadata.num_rows:
                 raise DataError(f"{file} has columns but no rows.")
             _refuse_many(parquet.metadata.num_rows * len(schema.names), file)
-            rows = min(rows, _rows_at_a_time(parquet, file))
+            most, pointing = _looked_at(parquet, file)
+        rows = min(rows, most)
         repeated = [field.name for field in schema if str(field.type) in TEXTS]
+        repeated = [name for name in repeated if name in pointing]
         with ParquetFile(file, read_dictionary=repeated, **plain) as parquet:
             start = 0
             for batch in parquet.iter_batches(batch_size=rows):
@@ -102,28 +105,38 @@ def _refuse_many(cells: int, file: Path) -> None:
         raise DataError(beyond("unpacked", 8 * cells, file))
 
 
-def _rows_at_a_time(parquet: Any, file: Path) -> int:
-    """How many rows are read at once, by what the pages of the columns unpack to.
+def _looked_at(parquet: Any, file: Path) -> tuple[int, set[str]]:
+    """How many rows are read at once, by what pages unpack to; columns that tell a text once.
 
     Raises:
-        DataError: a page is too large, or a nested column has too many values.
+        DataError: a page is too large, or a nested column has too many values for its size.
     """
     metadata = parquet.metadata
-    rows = PIECE // (TEXT * max(1, metadata.num_columns))
+    rows, pointing = PIECE // (TEXT * max(1, metadata.num_columns)), set()
     with file.open("rb") as stream:
         for place in range(metadata.num_columns):
-            nested, values = metadata.schema.column(place).max_repetition_level > 0, 0
+            encodings = set()
             for group in range(metadata.num_row_groups):
                 column = metadata.row_group(group).column(place)
+                size, values = column.total_compressed_size, 0
                 first = min(filter(None, (column.dictionary_page_offset, column.data_page_offset)))
-                for page in pages(stream, first, first + column.total_compressed_size):
+                for page in pages(stream, first, first + size):
                     refuse_beyond("page", page.size, file)
                     values += page.values
+                    encodings.add(page.encoding)
                     if page.encoding == DELTAS:  # each may be as long as the page
-                        rows = min(rows, 2 * PIECE // max(1, page.size))
-            if nested:
-                _refuse_many(values, file)
-    return int(max(1, rows))
+                        rows = min(rows, PIECE // max(1, page.size))
+                if metadata.schema.column(place).max_repetition_level:
+                    _refuse_nested(values, size, file)
+            if encodings <= TOLD and encodings & POINTING:
+                pointing.add(metadata.schema.column(place).path)
+    return int(max(1, rows)), pointing
+
+
+def _refuse_nested(values: int, size: int, file: Path) -> None:
+    """Raises DataError where few bytes make so many values that one row may have them all."""
+    if NUMBER * values > max(limit("batch"), FOLDED * size):
+        raise DataError(beyond("batch", NUMBER * values, file))
 
 
 def _check_messages(file: Path, reader: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from nice_anomaly.data.tables.cells import Cells, missing, numbers, words
+from nice_anomaly.data.tables.cells import LONGEST, Cells, missing, numbers, words
 from nice_anomaly.data.tables.columns import MOST_CATEGORIES, OTHER, Column
 from nice_anomaly.data.tables.heading import NAMELESS
 from nice_anomaly.data.tables.moments import form_of, moments
@@ -16,7 +16,6 @@ from nice_anomaly.words import brief, listed
 
 LEAST_SHARE = 0.9  # of the filled cells must be numbers for a column of numbers
 MIXED_SHARE = 0.5  # above it a column of words has so many numbers that it was meant as one
-LONGEST_CATEGORY = 10_000  # characters
 SECOND = 1e6  # microseconds
 
 
@@ -138,9 +137,8 @@ def _mixed(filled: Cells, values: NDArray[np.float64], wrong: NDArray[np.bool_])
 
 
 def _category(name: str, texts: NDArray[np.object_], share: float, remark: str) -> Column:
-    longest = max(map(len, texts))
-    if longest > LONGEST_CATEGORY:
-        reason = f"a text has {longest:,} characters, too many for a category"
+    if max(map(len, texts)) > LONGEST:
+        reason = f"a text has more than {LONGEST:,} characters, too many for a category"
         return Column(name, "left out", remark or reason, missing=share)
     values = [text for text, _ in sorted(Counter(texts).items(), key=lambda one: (-one[1], one[0]))]
     if len(values) > MOST_CATEGORIES:

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 Line = Sequence[Any]
 NAMELESS = "(row)"  # how a first column without a heading is called
-PIECE = 1 << 26  # bytes of cells at a time
+PIECE = 1 << 25  # bytes of cells at a time
 LONGEST_UNIT = 60  # characters
 LOOKED_AT = 20  # lines from which the shape of a sheet is seen
 TOTAL = re.compile(

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 HEADERS = 1 << 10, 1 << 24  # bytes of a page's header that are looked at: long ones are rare
+POINTING = {2, 8}  # encodings of texts that are told once and pointed to
+TOLD = {0, 3, *POINTING}  # and those that tell each
 DELTAS = 7  # the encoding whose texts begin as the text before them does
 STOP, TRUTHS, BYTE, WHOLE, BINARY, STRUCT = 0, (1, 2), 3, (4, 5, 6), 8, 12
 DICTIONARY, ROWS = 2, 3  # kinds of Arrow messages
