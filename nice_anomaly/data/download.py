@@ -23,7 +23,7 @@ from nice_anomaly.data.listing import why
 from nice_anomaly.errors import DataError
 from nice_anomaly.limits import beyond, limit
 from nice_anomaly.locks import take
-from nice_anomaly.words import brief
+from nice_anomaly.words import brief, count_of
 
 logger = logging.getLogger(__name__)
 
@@ -183,7 +183,7 @@ def _heard(url: str, ends: float) -> Iterator[int | bytes | str]:
         while (one := said.get(timeout=max(0.0, ends - time.monotonic()))) is not None:
             yield one
     except queue.Empty:
-        yield f"not there after {limit('downloading'):,} seconds"
+        yield f"not there after {count_of(limit('downloading'), 'second')}"
 
 
 def _listen(url: str, said: queue.Queue[int | bytes | str | None]) -> None:

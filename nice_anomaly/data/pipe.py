@@ -8,6 +8,7 @@ from typing import IO
 from nice_anomaly.data.names import readable
 from nice_anomaly.errors import DataError
 from nice_anomaly.limits import limit
+from nice_anomaly.words import count_of
 
 
 def opened_pipe(path: Path) -> IO[bytes]:
@@ -22,8 +23,8 @@ def opened_pipe(path: Path) -> IO[bytes]:
             return os.fdopen(opening.result(limit("pipe")), "rb", buffering=0)
         except TimeoutError as error:
             raise DataError(
-                f"{readable(path)} is a pipe, and for {limit('pipe')} seconds nobody has written "
-                f"to it. Start what writes to it first."
+                f"{readable(path)} is a pipe, and for {count_of(limit('pipe'), 'second')} nobody has "
+                f"written to it. Start what writes to it first."
             ) from error
         finally:
             if not opening.done():
