@@ -23,8 +23,8 @@ def opened_pipe(path: Path) -> IO[bytes]:
             return os.fdopen(opening.result(limit("pipe")), "rb", buffering=0)
         except TimeoutError as error:
             raise DataError(
-                f"{readable(path)} is a pipe, and for {count_of(limit('pipe'), 'second')} nobody has "
-                f"written to it. Start what writes to it first."
+                f"{readable(path)} is a pipe, and for {count_of(limit('pipe'), 'second')} nobody "
+                f"has written to it. Start what writes to it first."
             ) from error
         finally:
             if not opening.done():
