@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -267,6 +268,21 @@ def test_retraining_leaves_one_weights_file(folder: Path, other: Trained) -> Non
     assert [p.name for p in folder.glob("weights-*")] == [other.manifest.weights_file]
     assert not list(folder.glob(".*"))
     assert load_run(folder).manifest == other.manifest
+
+
+def test_a_run_is_read_whole_while_another_takes_its_place(
+    folder: Path, made: Trained, other: Trained
+) -> None:
+    def alternate() -> None:
+        for run in [other, made] * 20:
+            save_run(folder, run)
+
+    writer, seen = Thread(target=alternate), set()
+    writer.start()
+    while writer.is_alive():
+        seen.add(load_run(folder).manifest.fingerprint)
+    writer.join()
+    assert seen == {made.manifest.fingerprint, other.manifest.fingerprint}
 
 
 def test_a_crash_before_the_manifest_leaves_the_previous_run_whole(
