@@ -151,6 +151,21 @@ def there(path: Path) -> bool:
     return True
 
 
+def refuse_no_name(path: Path, argument: str) -> None:
+    """Refuse what no file and no folder can be called.
+
+    Raises:
+        ConfigError: it is too long, or has a zero byte in it.
+    """
+    try:
+        path.lstat()
+    except ValueError as error:
+        raise ConfigError(f"`{argument}` takes a path, got {str(path)!r}.") from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ConfigError(f"`{argument}` {path}: the name is too long.") from error
+
+
 def refuse_unfit(path: Path, argument: str = "output") -> None:
     """Say at once that a file could not be written to ``path``, rather than after hours.
 
@@ -160,6 +175,7 @@ def refuse_unfit(path: Path, argument: str = "output") -> None:
         ConfigError: it is no name for a file, or that of something else, or its folder is absent.
         ArtifactError: the folder may not be written to.
     """
+    refuse_no_name(path, argument)
     said = f"`{argument}` {path}:"
     try:
         target = Path(os.path.realpath(path))
@@ -168,12 +184,8 @@ def refuse_unfit(path: Path, argument: str = "output") -> None:
         found = None
     except NotADirectoryError as error:
         raise ConfigError(f"{said} {path.parent} is no folder.") from error
-    except ValueError as error:
-        raise ConfigError(f"`{argument}` takes the name of a file, got {str(path)!r}.") from error
     except OSError as error:
-        if error.errno in DENIED:
-            raise ArtifactError(f"{said} {why(error)}.") from error
-        raise ConfigError(f"{said} {why(error)}. Name another file.") from error
+        raise ArtifactError(f"{said} {why(error)}.") from error
     if found is not None and stat.S_ISDIR(found.st_mode):
         raise ConfigError(f"`{argument}`: {path} is a folder: name a file in it.")
     if found is not None and not stat.S_ISREG(found.st_mode):
@@ -212,15 +224,16 @@ def _opened(target: Path, before: os.stat_result | None) -> tuple[Path, int]:
         token = secrets.token_hex(8)
         temporary = target.with_name(f".{name}.{token}.nice-anomaly.tmp")
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+        ours = False
         try:
             # A sweeper may have come before the lock: then the file is gone, or about to be.
-            if held(fd) is not False and is_at(temporary, fd):
+            ours = held(fd) is not False and is_at(temporary, fd)
+            if ours:
                 return temporary, fd
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            os.close(fd)
-            raise
-        os.close(fd)
+        finally:
+            if not ours:
+                temporary.unlink(missing_ok=True)
+                os.close(fd)
 
 
 def _like(temporary: Path, before: os.stat_result) -> None:

@@ -87,5 +87,5 @@ def _clusters(x: Tensor, count: int, seed: int) -> Tensor:
     """
     from sklearn.cluster import KMeans
 
-    labels = KMeans(count, n_init=1, random_state=seed).fit_predict(x.numpy())
+    labels = KMeans(count, n_init=1, random_state=seed % 2**32).fit_predict(x.numpy())
     return torch.from_numpy(labels)

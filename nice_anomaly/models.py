@@ -78,6 +78,8 @@ class _WithoutDraws(TorchFunctionMode):
         """Call ``func``, unless it draws numbers into a tensor."""
         del types
         kwargs = kwargs or {}
+        if func is torch.eye:  # without numbers it would load a library for symbols, for a second
+            return torch.empty(args[0], args[0], **kwargs)
         if func in DRAWS or getattr(func, "__module__", "") == init.__name__:
             return args[0] if args else kwargs["tensor"]
         return func(*args, **kwargs)

@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 from conftest import Command, write_csv
 
-from nice_anomaly.cli import calibrate, compare, detect, info, plan, sample, stress, train
+from nice_anomaly.cli import calibrate, compare, detect, info, plan, sample, stress, train, verify
 
 SPOKEN = Path(__file__).with_name("sentences.txt")
 CURVE = re.compile(r"[▁-█]+")
 FINGERPRINT = re.compile(r"\b[0-9a-f]{9,}\b")
 VERSIONS = re.compile(r"(│ versions +│ )[^│]*│\n(│ +│ [^│]*│\n)*")
 NUMBER = re.compile(r"(?<![\w])[+-]?\d[\d,.]*\d|(?<![\w])[+-]?\d|\d+")
+TORCH = re.compile(r"torch \d[\w.+]*")
 FRAME = re.compile(r" +│")
 PADDING = re.compile(r" {2,}")
 RULE = re.compile(r"─+")
@@ -97,6 +98,7 @@ PEOPLE: dict[str, tuple[Callable[[], None], str]] = {
         stress --n 40
         sample -n 2 -o -
         info
+        verify --data
         """,
     ),
     "somebody with 150 photographs": (
@@ -130,6 +132,7 @@ PEOPLE: dict[str, tuple[Callable[[], None], str]] = {
 
 def steady(text: str) -> str:
     """What is the same on every machine: words, their order, line breaks; a number is a #."""
+    text = TORCH.sub("torch #", text)
     text = VERSIONS.sub(r"\1#\n", CURVE.sub("▁", text))
     text = NUMBER.sub("#", FINGERPRINT.sub("#", text))
     text = RULE.sub("─", PADDING.sub("  ", FRAME.sub(" │", text)))
@@ -174,11 +177,11 @@ def test_the_examples_of_the_help_run(command: Command, elsewhere: Path) -> None
         states = state if name == "new" else ["good"] * n
         rows = zip(range(n), a, a + rng.normal(size=n), states, strict=True)
         write_csv(elsewhere / f"{name}.csv", ["part", "a", "b", "state"], rows)
-    verbs = train, calibrate, detect, compare, stress, plan, info, sample
+    verbs = train, calibrate, detect, compare, stress, plan, info, verify, sample
     shown = [line.removeprefix("nice-anomaly ") for verb in verbs for line in verb.EXAMPLES]
     elsewhere_only = re.compile(r"mnist|--floor|odd\.png")  # built-in sets, exit codes, images
     own = [line for line in shown if not elsewhere_only.search(line)]
-    assert len(own) == 10
+    assert len(own) == 11
     for line in own:
         done = command(*shlex.split(line))
         assert done.code == 0, f"{line}: {done.err}"

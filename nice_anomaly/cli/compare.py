@@ -24,6 +24,7 @@ Seed = Annotated[
         "--seed",
         metavar="N",
         min=0,
+        callback=options.checked_seed,
         help="Seed of the simple methods and of the intervals.",
     ),
 ]

@@ -80,6 +80,15 @@ Run = Annotated[
 Json = Annotated[
     bool, option(OUTPUT, "--json", help="Print one JSON object and nothing else on stdout.")
 ]
+
+
+def checked_seed(value: int) -> int:
+    """A seed that every generator takes."""
+    if value >= 2**63:
+        raise typer.BadParameter("it is not below 2 to the power of 63.")
+    return value
+
+
 NoFormulas = Annotated[
     bool,
     option(

@@ -39,7 +39,17 @@ Output = Annotated[
         help="The picture or table. Default: sample.png or sample.csv in the run; - prints rows.",
     ),
 ]
-Seed = Annotated[int, option(MACHINE, "--seed", metavar="N", min=0, help="Seed of the draw.")]
+Seed = Annotated[
+    int,
+    option(
+        MACHINE,
+        "--seed",
+        metavar="N",
+        min=0,
+        callback=options.checked_seed,
+        help="Seed of the draw.",
+    ),
+]
 EXAMPLES = ("nice-anomaly sample", "nice-anomaly sample -n 100 --temperature 1 -o odd.png")
 
 

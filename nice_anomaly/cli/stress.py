@@ -30,7 +30,15 @@ Most = Annotated[
     int, option(INPUT, "--n", metavar="N", min=10, help="At most so many held-out normals.")
 ]
 Seed = Annotated[
-    int, option(MACHINE, "--seed", metavar="N", min=0, help="Seed of the corruptions.")
+    int,
+    option(
+        MACHINE,
+        "--seed",
+        metavar="N",
+        min=0,
+        callback=options.checked_seed,
+        help="Seed of the corruptions.",
+    ),
 ]
 EXAMPLES = ("nice-anomaly stress", "nice-anomaly stress --floor 0.8 --json")
 

@@ -46,8 +46,8 @@ def verify(
     problem = found.problem
     if as_json:
         code = 0 if problem is None else problem.exit_code
-        error = None if problem is None else as_typed(str(problem))
-        render.show_json({**found.record(), "error": error, "exit_code": code})
+        said = None if problem is None else as_typed(str(problem))
+        render.show_json({**found.record(), "error": said, "exit_code": code})
     else:
         render.show_facts(f"verified: {found.name}", [*_facts(found)])
     if problem is not None:

@@ -6,7 +6,7 @@ import shlex
 import warnings
 from collections.abc import Iterator
 
-LONGEST = 1_000  # letters of a piece of Python
+LONGEST = 20_000  # letters of a piece of Python
 VERBS = {"learn": "train", "calibrate": "calibrate", "detect": "detect", "verify": "verify"}
 OPTIONS = {
     "inputs": "input",

@@ -45,7 +45,7 @@ def forest(normal: NDArray[Any], seed: int) -> Scorer:
     """IsolationForest as scikit-learn sets it."""
     from sklearn.ensemble import IsolationForest
 
-    fitted = IsolationForest(random_state=seed).fit(normal)
+    fitted = IsolationForest(random_state=seed % 2**32).fit(normal)
     return lambda rows: np.asarray(fitted.score_samples(rows), dtype=np.float64)
 
 

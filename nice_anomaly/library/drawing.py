@@ -18,13 +18,15 @@ class Drawing(Binding):
         are as the model sees them, ``d`` coordinates; ``sample_table`` gives them as cells.
 
         Raises:
-            ConfigError: no number of samples, or a temperature that is not positive.
+            ConfigError: no number of samples, no seed, or a temperature that is not positive.
         """
         if n < 1 or not 0 < temperature < np.inf:
             raise ConfigError(
                 f"`n` takes a number of samples, at least 1, and `temperature` a positive number, "
                 f"got {n} and {temperature:g}."
             )
+        if not 0 <= seed < 2**63:
+            raise ConfigError(f"`seed` takes a whole number from 0 to 2^63 - 1, got {seed}.")
         drawn = self.trained.model.sample(n, seed=seed, temperature=temperature).cpu()
         values: NDArray[np.float64] = self.trained.preprocess.to_raw(drawn).numpy()
         if not np.isfinite(values).all():

@@ -17,6 +17,7 @@ from nice_anomaly.data import (
     unwatched,
 )
 from nice_anomaly.errors import ConfigError
+from nice_anomaly.files import refuse_no_name
 from nice_anomaly.keeping import Listener, interrupted, silent, train_to_the_end
 from nice_anomaly.learning import Job, prepare, remarks
 from nice_anomaly.library.binding import data_folder, warn
@@ -185,7 +186,9 @@ def load_run(path: Path | str, *, device: str = "auto", data_root: Path | str | 
     """Read a run from its folder and verify it; what killed processes left there goes.
 
     Raises:
+        ConfigError: no folder can be called so.
         ArtifactError: missing, damaged, or written by a newer version.
     """
+    refuse_no_name(Path(path), "run")
     tidy(Path(path))
     return Run(read(Path(path)), Path(path), device=device, data_root=data_root)

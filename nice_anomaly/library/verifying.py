@@ -179,19 +179,21 @@ class Verifying(Binding):
         return f"those of the training: {count_of(len(own.material.dataset), 'sample')}", []
 
     def _upgrade(self) -> None:
+        """Write what is old anew; calibrations first, which an old run may have with a seal."""
         if self.path is None:
             return
-        old, weights = self.manifest.format == OLD, self.manifest.fingerprint
-        for name in self.calibrations:  # first: an old run may have calibrations with a seal
-            try:
-                found = run.load_calibration(self.path, weights, name, old=True)
-            except (ArtifactError, NotCalibratedError):
-                continue  # what is wrong with it is said by the inspection
-            if not run.sealed_calibration(self.path, name):
-                run.save_calibration(self.path, found, name)
-        if old:
-            self.trained: Trained = self.trained.upgraded()
-            run.save_run(self.path, self.trained)
+        with run.claimed(self.path):
+            for name in self.calibrations:
+                try:
+                    weights = self.manifest.fingerprint
+                    found = run.load_calibration(self.path, weights, name, old=True)
+                except (ArtifactError, NotCalibratedError):
+                    continue  # what is wrong with it is said by the inspection
+                if not run.sealed_calibration(self.path, name):
+                    run.save_calibration(self.path, found, name)
+            if self.manifest.format == OLD:
+                self.trained: Trained = self.trained.upgraded()
+                run.save_run(self.path, self.trained)
 
 
 def _counts(seen: run.Seen) -> bool:

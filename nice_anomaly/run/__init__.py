@@ -23,7 +23,7 @@ from nice_anomaly.run.checkpoint import (
     same_training,
     save_checkpoint,
 )
-from nice_anomaly.run.claim import ClaimedError
+from nice_anomaly.run.claim import ClaimedError, claimed
 from nice_anomaly.run.folder import Trained, load_run, packed, unpacked
 from nice_anomaly.run.inspection import Seen, inspected
 from nice_anomaly.run.manifest import MANIFEST, DataRecord, Manifest, load_manifest
@@ -45,6 +45,7 @@ __all__ = [
     "calibration_bytes",
     "calibrations",
     "checkpoint_file",
+    "claimed",
     "damaged_checkpoint",
     "drop_checkpoint",
     "file_of",

@@ -50,6 +50,7 @@ def calibration_bytes(calibration: Calibration, name: str = DEFAULT) -> bytes:
     typicality = calibration.typicality
     record = {
         "name": name,
+        "fit": calibration.origin.typicality,
         "rule": calibration.rule.name,
         "parameters": asdict(calibration.rule),  # type: ignore[call-overload]
         "tail": calibration.tail,
@@ -165,7 +166,10 @@ def load_calibration(
     try:
         content = content_of(file, limit("calibration"))
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotCalibratedError(absent(str(path), name, calibrations(path)) + remedy) from error
+        others = calibrations(path)
+        if name in others:
+            raise ArtifactError(f"{file} leads nowhere: calibrate again. {remedy}") from error
+        raise NotCalibratedError(absent(str(path), name, others) + remedy) from error
     except PermissionError as error:
         raise ArtifactError(denied(file)) from error
     except OSError as error:
@@ -207,7 +211,7 @@ def _parsed(content: bytes, written: str, name: str) -> tuple[Calibration, str]:
     if written not in (str(OLD), str(FORMAT)) or metadata.keys() != {"format", "calibration"}:
         raise ValueError("metadata")
     record = json.loads(metadata["calibration"])
-    _refuse_others(record, ENTRIES | ({"name"} if sealed else set()), SOMETIMES)
+    _refuse_others(record, ENTRIES | ({"name", "fit"} if sealed else set()), SOMETIMES)
     for group in record["groups"]:
         _refuse_others(group, OF_GROUP | ({"n"} if sealed else set()))
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
@@ -228,6 +232,8 @@ def _restored(record: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Calibr
     if score is not None:
         typicality = Typicality.restored(score, own)
     fit = "" if typicality is None else typicality.fingerprint
+    if fit != record.get("fit", fit):
+        raise ValueError("fit")
     overall, *groups = (
         _group(entry, arrays[f"{SCORES}{place}"]) for place, entry in enumerate(record["groups"])
     )

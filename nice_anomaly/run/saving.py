@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nice_anomaly.errors import ArtifactError, ConfigError
-from nice_anomaly.files import alone_in, remove, sweep, there, write
+from nice_anomaly.files import alone_in, refuse_no_name, remove, sweep, there, write
 from nice_anomaly.run.checkpoint import (
     checkpoint_file,
     drop_checkpoint,
@@ -61,6 +61,7 @@ def refuse_taken(path: Path, *, overwrite: bool) -> None:
         ConfigError: it holds a run, or a training that stopped.
         ArtifactError: it is a file.
     """
+    refuse_no_name(path, "run")
     if there(path) and not path.is_dir():
         raise ArtifactError(f"{path} is a file: name a folder with `run`.")
     here = (path / MANIFEST, "a run"), (checkpoint_file(path), "an interrupted training")

@@ -95,14 +95,16 @@ def content_of(file: Path, most: int) -> bytes:
         OSError: it is not there, may not be read, is no file or has more than ``most`` bytes.
     """
     descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    with io.FileIO(descriptor) as stream:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             what = KINDS.get(stat.S_IFMT(found.st_mode), "something else")
             raise OSError(errno.EINVAL, f"it is {what} and no file")
-        content = b"" if found.st_size > most else stream.readall()
-    if max(found.st_size, len(content)) > most:
-        raise OSError(errno.EFBIG, f"it has more than the {most:,} bytes that it can have")
+        if found.st_size > most:
+            raise OSError(errno.EFBIG, f"it has more than the {most:,} bytes that it can have")
+        content = io.FileIO(descriptor, closefd=False).readall()
+    finally:
+        os.close(descriptor)
     return content
 
 

@@ -169,7 +169,7 @@ def _fit(features: Array, columns: NDArray[np.int64], seed: int) -> Density:
     z = (values - centre) / spread
     count = max(1, min(MOST_COMPONENTS, len(z) // PER_COMPONENT))
     fits = [
-        GaussianMixture(count, reg_covar=RIDGE, random_state=seed + repeat).fit(z)
+        GaussianMixture(count, reg_covar=RIDGE, random_state=(seed + repeat) % 2**32).fit(z)
         for repeat in range(REPEATS)
     ]
     factors = np.concatenate([fit.precisions_cholesky_ for fit in fits])

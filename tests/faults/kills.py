@@ -132,13 +132,13 @@ def at_operation(
     here = given or shared()
     state, argv = STORIES[name]
     here.copy(state, folder)
-    before = calibrated(folder)
+    before, left = calibrated(folder), temporary(folder)
     code = here.nursery.run(argv, folder, every=every, fault=(what, at, str(folder)))
     if what == "die":
         assert code in (0, DEAD), f"{code}\n{said(folder)}"
     else:
         assert code in (0, 2, 3, 4), f"{code}\n{said(folder)}"
-        assert not temporary(folder), f"{said(folder)}\n{temporary(folder)}"
+        assert temporary(folder) <= left, f"{said(folder)}\n{temporary(folder)}"
         assert code == 0 or "error: " in said(folder)
     outcome = judged(here, name, folder, before)
     return f"{code}: {outcome}"
@@ -156,12 +156,13 @@ def judged(here: World, name: str, folder: Path, before: dict[str, bytes]) -> st
     assert after == before, "a calibration has changed"
     there = (folder / RUN / MANIFEST).exists()
     code = here.nursery.run(f"info --run {RUN}", folder)
-    assert code == (0 if there else 4), said(folder)
+    stale = there and before and load_manifest(folder / RUN).fingerprint != here.old
+    assert code == (5 if stale else 0 if there else 4), said(folder)
     assert not temporary(folder), temporary(folder)
     if there:
         run = load_run(folder / RUN)  # it proves itself
-        weights = {file.name for file in (folder / RUN).glob("weights-*")}
-        assert weights == {run.manifest.weights_file}, "weights that no manifest names"
+        parts = {file.name for file in (folder / RUN).glob("*-*.safetensors")}
+        assert parts == {*run.manifest.files}, "parts that no manifest names"
         if run.manifest.fingerprint == here.old:
             for kept in calibrations(folder / RUN):
                 load_calibration(folder / RUN, here.old, kept)
@@ -191,7 +192,7 @@ def _gone_on(here: World, name: str, folder: Path, before: dict[str, bytes]) -> 
     assert manifest.fingerprint == here.new, "other weights"
     assert calibrated(folder) == before, "a calibration has changed"
     names = {file.name for file in run.iterdir()}
-    assert names == {MANIFEST, manifest.weights_file, *before}, names
+    assert names == {MANIFEST, *manifest.files, *before}, names
     beside = {file.name for file in run.parent.iterdir()} - {".last"}
     assert beside == {run.name}, beside
     return outcome
@@ -207,6 +208,6 @@ def calibrated(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in (folder / RUN).glob("*.calibration.*")}
 
 
-def temporary(folder: Path) -> list[Path]:
+def temporary(folder: Path) -> set[Path]:
     """Files that only a command that is still at work has."""
-    return [file for file in folder.rglob(".*") if file.name.endswith(".tmp")]
+    return {file for file in folder.rglob(".*") if file.name.endswith(".tmp")}

@@ -1,5 +1,7 @@
 """A run folder belongs to one training at a time, and what is not of its run is never removed."""
 
+import errno
+import fcntl
 import os
 import shutil
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from kills import NEW, QUICK, RUN, STORIES, calibrated, said, shared
 
 import nice_anomaly as na
 from nice_anomaly.errors import ArtifactError, ConfigError, DataError
+from nice_anomaly.files import sweep, write
 from nice_anomaly.run import (
     MANIFEST,
     ClaimedError,
@@ -259,3 +262,21 @@ def test_a_run_that_is_saved_over_another_replaces_its_training(tmp_path: Path) 
     run.save(here / RUN, overwrite=True)
     with pytest.raises(ArtifactError, match="there is nothing to resume"):
         na.learn(resume=True, run=here / RUN)
+
+
+def test_where_the_system_has_no_locks_a_file_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", missing)
+    with claimed(tmp_path / "run"):
+        write(tmp_path / "run" / "file", b"content")
+        with pytest.raises(ClaimedError), claimed(tmp_path / "run", patience=0):
+            pass
+    assert {path.name for path in tmp_path.rglob("*")} == {"run", "file"}
+    left = tmp_path / ".file.0123456789abcdef.nice-anomaly.tmp"
+    left.touch()
+    sweep(tmp_path)
+    assert left.exists()  # its writer may be alive

@@ -63,7 +63,10 @@ def test_a_sweeper_between_the_making_of_a_file_and_its_lock_costs_one_more_try(
         locking(fd, how)
 
     monkeypatch.setattr(fcntl, "flock", late)
-    write(tmp_path / "file", b"content")
+    with replacing(tmp_path / "file") as temporary:
+        temporary.write_bytes(b"content")
+        sweep(tmp_path)
+        assert names(tmp_path) == {temporary.name}
     assert (tmp_path / "file").read_bytes() == b"content"
     assert names(tmp_path) == {"file"}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from faults.mutations import KINDS, bases, mutated, one_flip, one_mutation
 
-MUTATIONS, FLIPS = 240, 60
+MUTATIONS, FLIPS = 120, 40
 
 
 def test_no_mutation_changes_a_verdict_or_ends_in_a_traceback(tmp_path: Path) -> None:

@@ -73,8 +73,9 @@ def text_chunks(file: Path, rows: int, dialect: Dialect = ANY) -> Iterator[Chunk
                 f"{where}): save it as UTF-8."
             ) from error
         except csv.Error as error:
+            why = brief(str(error).replace("\t", "\\t"))
             raise DataError(
-                f"{file}, line {lines.number}: {error}. "
+                f"{file}, line {lines.number}: {why}. "
                 f"Is there a quote that is not closed, here or further up?"
             ) from error
 

@@ -105,6 +105,8 @@ def _book(file: Path, *, values: bool = True) -> Iterator["Book"]:
             yield Book(stream, str(file), values=values)
     except DAMAGE as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        if "integer string" in why:
+            why = "a number has too many digits"
         raise DataError(f"{file} cannot be read as a workbook: {brief(why, 200)}.") from error
 
 
