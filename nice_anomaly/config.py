@@ -73,7 +73,7 @@ def _read(path: Path, config: str) -> dict[str, Any]:
         with path.open(encoding="utf-8") as stream:
             text = stream.read(limit("settings") + 1)
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ConfigError(f"{brief(path, 200)} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} cannot be read as YAML: it is not UTF-8 text.") from error
     content = _parsed(text, str(path))

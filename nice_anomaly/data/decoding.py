@@ -57,7 +57,7 @@ class Pixels:
     def reduced(self, factor: Size, mode: str | None = None) -> Image.Image:
         """Averages of blocks of ``factor`` (width, height) pixels, flattened, in a mode."""
         (width, height), (x, y) = self.size, factor
-        across = x * max(1, min(width, TILE) // x)
+        across = x * max(1, min(math.ceil(width / x), TILE // x))
         down = y * max(1, TILE // across // y)
         whole: Image.Image | None = None
         for top in range(0, height, down):

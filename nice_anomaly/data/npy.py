@@ -200,7 +200,7 @@ def _reading(file: Path) -> Iterator[None]:
     except DataError:
         raise
     except Exception as error:
-        said = brief(why(error) if isinstance(error, OSError) else error, 300)
+        said = brief(why(error) if isinstance(error, OSError) else error, 300) or "it is cut off"
         raise DataError(
             f"{readable(file)} cannot be read as an array: {said.rstrip('.')}."
         ) from error

@@ -22,9 +22,10 @@ def opened_pipe(path: Path) -> IO[bytes]:
         try:
             return os.fdopen(opening.result(limit("pipe")), "rb", buffering=0)
         except TimeoutError as error:
+            waited = count_of(limit("pipe"), "second")
             raise DataError(
-                f"{readable(path)} is a pipe, and for {count_of(limit('pipe'), 'second')} nobody "
-                f"has written to it. Start what writes to it first."
+                f"{readable(path)} is a pipe, and for {waited} nobody has written to it. Start "
+                f"what writes to it first."
             ) from error
         finally:
             if not opening.done():
