@@ -182,8 +182,8 @@ class Settings(Section):
     A ``private`` run keeps no samples that it has learned from.
     """
 
-    private: bool = False
     seed: int = Field(0, ge=0, lt=2**63)
+    private: bool = False
     model: ModelName = "nice"
     data: DataSettings = DataSettings()
     flow: FlowSettings = FlowSettings()

@@ -29,6 +29,7 @@ PANELS = {
     "compare": [*OWN, "Threshold", "Output", "Run", "Machine"],
     "plan": ["Options", "Threshold", "Output"],
     "info": ["Options", "Output", "Run"],
+    "verify": ["Options", "Output", "Run", "Machine"],
     "sample": ["Options", "Output", "Run", "Machine"],
 }
 
@@ -314,6 +315,9 @@ def test_an_interrupted_training_is_kept_and_resumed_to_the_same_weights(
 
     assert command("train", "--resume").code == 0
     assert command("train", *LONG, "--run", "whole").code == 0
+    first = "--run", "runs/digits"
+    assert command("info", *first).code == 5  # the threshold was made with the best so far
+    assert command("calibrate", *first).code == 0
     one, other = (command.json("info", "--run", run) for run in ("runs/digits", "whole"))
     assert one["fingerprint"] == other["fingerprint"]
     assert one["finished"] is True

@@ -20,11 +20,12 @@ MARK = re.compile(rb'"%b":"([0-9a-f]{64})"' % SEAL.encode())
 
 
 def sealed_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
-    """A safetensors file whose metadata have the hash of the file with zeros in its place."""
-    content: bytes = safetensors.torch.save(
-        {name: tensor.contiguous() for name, tensor in tensors.items()},
-        metadata={**metadata, SEAL: BLANK},
-    )
+    """A safetensors file whose metadata have the hash of the file with zeros in its place.
+
+    The same tensors and metadata make the same bytes.
+    """
+    plain = safetensors.torch.save({n: tensor.contiguous() for n, tensor in tensors.items()})
+    content = _with_metadata(plain, {**metadata, SEAL: BLANK})
     return content.replace(_entry(BLANK), _entry(_hash_without(content)), 1)
 
 
@@ -65,6 +66,15 @@ def unsealed_json(content: bytes) -> dict[str, Any]:
     if sealed_json(document) != content:
         raise ValueError("a byte of it has changed")
     return document
+
+
+def _with_metadata(content: bytes, metadata: Mapping[str, str]) -> bytes:
+    """The file with metadata, which the library would write in another order each time."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = {"__metadata__": dict(sorted(metadata.items())), **json.loads(content[8:start])}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of eight
+    return b"".join((len(text).to_bytes(8, "little"), text, content[start:]))
 
 
 def _written(document: Mapping[str, Any]) -> bytes:
