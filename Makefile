@@ -52,7 +52,7 @@ bench: $(STAMP)       ## speed against the matrix-product rate of this machine
 	$(BIN)/python scripts/bench.py
 
 fuzz: $(STAMP)        ## hostile inputs, damaged runs, kills, races, counted; INPUTS=1000000
-	$(BIN)/python scripts/faults.py --inputs $(INPUTS)
+	$(BIN)/python scripts/reliability.py --inputs $(INPUTS)
 
 figures: $(STAMP)     ## every picture and table of README and docs, from results/ alone
 	$(BIN)/python scripts/figures.py

@@ -1,4 +1,4 @@
-"""One target of tests/fuzz with many inputs, in a process of its own: ``faults.py`` starts these.
+"""One target of tests/fuzz with many inputs, in its own process: ``reliability.py`` starts these.
 
 ``python scripts/fuzzing.py csv --count 1000`` mutates the seeds of the target and says in JSON how
 it went; an input that did harm is kept in ``faults/``. With ``--atheris`` mutations are led by

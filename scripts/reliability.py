@@ -7,6 +7,7 @@ Inputs that did harm are kept in ``faults/``.
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,6 @@ def main(
     kills: Count = 200,
     races: Count = 100,
     seed: int = 0,
-    jobs: int = 2,
     results: Results = Path("results"),
 ) -> None:
     """Try so many of each and keep the counts; those of parts that are left out stay."""
@@ -45,12 +45,12 @@ def main(
         ("inputs", hostile_inputs, inputs),
         ("mutations", damaged_folders, mutations),
         ("flips", flipped_bits, flips),
-        ("kills", killed_trainings, kills),
+        ("kills", killed_commands, kills),
         ("races", raced_commands, races),
     ):
         if count:
             settings = {"count": count, "seed": seed}
-            found[name] = {**part(count, seed, jobs), "provenance": provenance(settings)}
+            found[name] = {**part(count, seed), "provenance": provenance(settings)}
             write(file, (json.dumps(found, indent=2) + "\n").encode())
             render.say(f"{name}: {summary(found[name])}")
     raise typer.Exit(int(any(part["defects"] for part in found.values())))
@@ -62,7 +62,7 @@ def summary(found: Found) -> str:
     return ", ".join(f"{value:,.6g} {name}" for name, value in numbers.items())
 
 
-def hostile_inputs(count: int, seed: int, jobs: int) -> Found:
+def hostile_inputs(count: int, seed: int) -> Found:
     """Mutated files through every reader, shared equally among the targets."""
     names = sorted(targets())
     each = -(-count // len(names))
@@ -73,7 +73,7 @@ def hostile_inputs(count: int, seed: int, jobs: int) -> Found:
     ]
     parts: list[Found] = []
     with (
-        ThreadPoolExecutor(jobs) as pool,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
         render.progress_bar("inputs", len(names) * each, "inputs") as bar,
     ):
         for part in pool.map(lambda chunk: in_a_process(*chunk, seed=seed), chunks):
@@ -104,51 +104,41 @@ def in_a_process(target: str, chunk: int, count: int, *, seed: int) -> Found:
     return {**empty, "defects": {f"current-{number}": why}}
 
 
-def one_by_one(try_one: Callable[[int, Path], str], count: int, seed: int, jobs: int) -> Found:
-    """Outcomes of so many tries by name, and the sentences of those that did harm."""
+def one_by_one(module: str, name: str, count: int, seed: int) -> Found:
+    """Outcomes of so many tries of tests/faults by name, and what did harm in which."""
+    sys.path[:0] = [str(HERE), *(str(HERE / "tests" / name) for name in ("faults", ""))]
+    try_one: Callable[[int, Path], str] = getattr(importlib.import_module(module), name)
     outcomes: Counter[str] = Counter()
     defects: dict[str, str] = {}
-
-    def one(number: int) -> tuple[int, str, str]:
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                return number, try_one(number, Path(folder)), ""
-            except AssertionError as error:
-                return number, "defects", str(error)[:500]
-
-    with ThreadPoolExecutor(jobs) as pool, render.progress_bar("tries", count, "tries") as bar:
-        for done, (number, outcome, why) in enumerate(pool.map(one, range(seed, seed + count))):
-            outcomes[outcome] += outcome != "defects"
-            if why:
-                defects[str(number)] = why
-            bar.advance(done + 1)
-    return {"tried": count, **+outcomes, "defects": len(defects), "kept": defects}
+    with render.progress_bar(name, count, "tries") as bar:
+        for number in range(seed, seed + count):
+            with tempfile.TemporaryDirectory() as folder:
+                try:
+                    outcomes[try_one(number, Path(folder, "try"))] += 1
+                except Exception as error:
+                    defects[str(number)] = f"{type(error).__name__}: {error}"[:500]
+            bar.advance(number - seed + 1)
+    return {"tried": count, "outcomes": dict(outcomes), "defects": len(defects), "kept": defects}
 
 
-def faults_of(name: str) -> Any:
-    """A module of tests/faults."""
-    sys.path[:0] = [str(HERE), str(HERE / "tests")]
-    return importlib.import_module(f"faults.{name}")
-
-
-def damaged_folders(count: int, seed: int, jobs: int) -> Found:
+def damaged_folders(count: int, seed: int) -> Found:
     """Run folders with one thing edited, swapped, cut, lost or put in its place."""
-    return one_by_one(faults_of("mutations").one_mutation, count, seed, jobs)
+    return one_by_one("mutations", "one_mutation", count, seed)
 
 
-def flipped_bits(count: int, seed: int, jobs: int) -> Found:
+def flipped_bits(count: int, seed: int) -> Found:
     """Run folders with one bit flipped."""
-    return one_by_one(faults_of("mutations").one_flip, count, seed, jobs)
+    return one_by_one("mutations", "one_flip", count, seed)
 
 
-def killed_trainings(count: int, seed: int, jobs: int) -> Found:
-    """Trainings and calibrations that are killed at a random instant and gone on with."""
-    return one_by_one(faults_of("kills").one_kill, count, seed, jobs)
+def killed_commands(count: int, seed: int) -> Found:
+    """Trainings, calibrations and detections that are killed at a random instant."""
+    return one_by_one("kills", "one_kill", count, seed)
 
 
-def raced_commands(count: int, seed: int, jobs: int) -> Found:
+def raced_commands(count: int, seed: int) -> Found:
     """Commands that want the same folder at once."""
-    return one_by_one(faults_of("races").one_race, count, seed, jobs)
+    return one_by_one("races", "one_race", count, seed)
 
 
 if __name__ == "__main__":
