@@ -406,6 +406,8 @@ def test_a_training_that_is_terminated_is_kept(tmp_path: Path, whole: list[Check
     with pytest.raises(SystemExit):
         train_to_the_end(job(epochs=EPOCHS), tmp_path, None, Listener(Checkpoint, 2, terminate))
     again, checkpoint = interrupted(tmp_path, NOWHERE, "cpu")
+    assert checkpoint is not None
+    assert checkpoint.epochs_done == 2
     assert same(train_to_the_end(again, tmp_path, checkpoint, Listener()).best, whole[-1].best)
 
 
