@@ -1,7 +1,7 @@
 """Tables and settings as targets: bytes in, nothing out, an exception for a defect.
 
-A target gives the bytes to what reads them in earnest: as a file that is learned from and as one that
-a run looks at. What is refused has to be refused by a clean sentence.
+A target gives the bytes to what reads them in earnest: as a file that is learned from and as one
+that a run looks at. What is refused has to be refused by a clean sentence.
 """
 
 import bz2
