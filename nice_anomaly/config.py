@@ -100,7 +100,8 @@ def _parsed(text: str, where: str) -> Any:
 
 def _why(error: Exception) -> str:
     """What is wrong with a YAML text, and where."""
-    mark, problem = (getattr(error, name, None) for name in ("problem_mark", "problem"))
+    mark = getattr(error, "problem_mark", None)
+    problem = " ".join(getattr(error, name, None) or "" for name in ("context", "problem")).strip()
     place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
     return f"{brief(problem or error, 200)}{place}"
 

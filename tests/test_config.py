@@ -176,3 +176,61 @@ def test_a_file_that_is_not_text(tmp_path: Path) -> None:
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="cannot be read as YAML"):
         load(str(tmp_path / "binary.yaml"))
+
+
+HOSTILE = {
+    "a date": ("seed: 2024-01-01", "seed should be a valid integer, got '2024-01-01'"),
+    "no date": ("seed: 2024-13-45", "got '2024-13-45'"),
+    "a date as a key": ("2024-01-01: 3", "there is no setting 2024-01-01"),
+    "many digits": ("seed: " + 5_001 * "9", "a number has 5,001 digits"),
+    "many digits to another base": ("seed: 0x" + 5_001 * "f", "a number has 5,003 digits"),
+    "no digits": ("seed: 0x_", "'0x_' is no number"),
+    "deep lists": (5_000 * "[", "it is nested too deep"),
+    "deep mappings": (5_000 * "{a: ", "it is nested too deep"),
+    "deep lines": (5_000 * "- " + "x", "it is nested too deep"),
+    "many keys": ("\n".join(f"k{i}: 1" for i in range(9_999)), "There are 9,989 more mistakes"),
+    "aliases of aliases": ("a: &a [1, 1]\nb: &b [*a, *a]\nc: [*b, *b]", "an alias (*) is not read"),
+    "what holds itself": ("a: &a [*a]", "an alias (*) is not read"),
+    "a tag": ("seed: !!python/object/apply:os.getpid []", "a tag (!) is not read"),
+    "a set": ("seed: !!set {a, b}", "a tag (!) is not read"),
+    "a key that is no number": (".nan: 1", "a key has to be the name of a setting"),
+    "a key that is a list": ("? [a, b]\n: 1", "a key has to be the name of a setting"),
+    "a key that is nothing": ("? \n: 1", "a key has to be the name of a setting"),
+    "a sign that is none": ("seed: 1\0", "special characters are not allowed"),
+    "a sign that cannot be": (r'seed: "\UFFFFFFFF"', "cannot be read as YAML"),
+    "an escape": (r'"\e[31m\n": 1', r"there is no setting \x1b[31m."),
+    "a long text": ("# " + 100_000 * "x", "more than 100,000 characters in a settings file"),
+    "another encoding": ("seed: 1".encode("utf-16"), "is not UTF-8 text"),
+    "two documents": ("seed: 1\n---\nseed: 2", "expected a single document"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_no_text_of_settings_does_harm(tmp_path: Path, case: str) -> None:
+    text, sentence = HOSTILE[case]
+    (tmp_path / "t.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError) as caught:
+        load(str(tmp_path / "t.yaml"))
+    said = str(caught.value)
+    assert sentence in said
+    assert said.startswith(str(tmp_path))
+    assert len(said) < 3_000
+    assert all(line.isprintable() for line in said.splitlines())
+    if isinstance(text, str):
+        with pytest.raises(ConfigError, match="overrides") as caught:
+            load("mnist", [f"seed={text}"])
+        assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("config", ["/dev/zero", "/dev", "a\0b", 5_000 * "x"])
+def test_no_place_of_settings_does_harm(config: str) -> None:
+    with pytest.raises(ConfigError, match=r"there is no configuration|cannot be read"):
+        load(config)
+
+
+@pytest.mark.parametrize("key", ["", ".", "train.", 9_999 * "a.", 99_999 * "a", "\x1b[31m", "a\nb"])
+def test_no_name_of_a_setting_does_harm(key: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load("mnist", [f"{key}=1"])
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 400

@@ -1,4 +1,4 @@
-"""Any bytes at all, through all readers of tables and settings: a value, or a clean sentence."""
+"""Any bytes, through every reader of tables and of settings: a value, or a clean sentence."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings

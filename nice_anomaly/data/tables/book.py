@@ -100,7 +100,7 @@ class Book(ExcelReader):  # type: ignore[misc]
         done = 0
         with self.archive.open(self.sheets[sheet]) as packed:
             source = _Metered(packed, where)
-            for row in _rows(source):
+            for row in _rows(source, where):
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     number, cells = parser.parse_row(row)
@@ -190,8 +190,9 @@ def _within(above: list[Element], tag: str) -> bool:
     return bool(above) and above[-1].tag == tag
 
 
-def _rows(source: Any) -> Iterator[Element]:
+def _rows(source: Any, where: str) -> Iterator[Element]:
     """The rows of a sheet, whole, in the order in which they stand there."""
+    most = limit("columns")
     above: list[Element] = []
     inside = False
     for event, element in iterparse(source, ("start", "end")):
@@ -207,6 +208,8 @@ def _rows(source: Any) -> Iterator[Element]:
             return
         if above and not inside:
             above[-1].clear()
+        elif above and len(above[-1]) > most:
+            raise DataError(beyond("columns", None, where))
 
 
 def _values(cells: list[dict[str, Any]], where: str) -> tuple[Any, ...]:
