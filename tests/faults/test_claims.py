@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -62,6 +63,21 @@ def test_where_the_manifest_cannot_be_read_nothing_is_removed(tmp_path: Path) ->
     assert shared().nursery.run(STORIES["overwrite"][1], here) == 0, said(here)
     assert before.items() - content(here / RUN).items() == {(MANIFEST, b"{")}
     assert load_run(here / RUN).manifest.fingerprint == shared().new
+
+
+def test_what_a_killed_save_was_about_stays_while_the_manifest_cannot_be_read(
+    tmp_path: Path,
+) -> None:
+    here = shared().copy("old", tmp_path / "here")
+    weights = load_run(here / RUN).manifest.weights_file
+    (here / RUN / ".training").mkdir()
+    (here / RUN / ".training" / "unsettled.json").write_text(json.dumps([weights]))
+    whole = (here / RUN / MANIFEST).read_bytes()
+    (here / RUN / MANIFEST).write_text("{")
+    assert shared().nursery.run(f"info --run {RUN}", here) == 4
+    (here / RUN / MANIFEST).write_bytes(whole)
+    assert shared().nursery.run(f"info --run {RUN}", here) == 0, said(here)
+    assert not (here / RUN / ".training").exists()
 
 
 def short(here: Path) -> None:
