@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from kills import NEW, QUICK, RUN, STORIES, calibrated, said, shared
+from kills import NEW, QUICK, RUN, STORIES, calibrated, hashed, said, shared
 
 import nice_anomaly as na
 from nice_anomaly.errors import ArtifactError, ConfigError, DataError
@@ -36,10 +37,10 @@ FOREIGN = (
 )
 
 
-def content(folder: Path) -> dict[str, bytes]:
+def content(folder: Path) -> dict[str, str]:
     """All files, but what was said."""
     files = (path for path in folder.rglob("*") if path.is_file() and path.name != "said.txt")
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+    return {str(path.relative_to(folder)): hashed(path) for path in files}
 
 
 @pytest.mark.parametrize("state", ["", "old", "stopped", "old, stopped"])
@@ -61,7 +62,8 @@ def test_where_the_manifest_cannot_be_read_nothing_is_removed(tmp_path: Path) ->
     (here / RUN / MANIFEST).write_text("{")
     before = content(here / RUN)
     assert shared().nursery.run(STORIES["overwrite"][1], here) == 0, said(here)
-    assert before.items() - content(here / RUN).items() == {(MANIFEST, b"{")}
+    after = content(here / RUN)
+    assert {name for name in before if after.get(name) != before[name]} == {MANIFEST}
     assert load_run(here / RUN).manifest.fingerprint == shared().new
 
 
@@ -204,7 +206,7 @@ def test_a_checkpoint_with_a_changed_byte_is_refused_by_name(
     words = " ".join(said(here).split())
     assert f"{checkpoint_file(RUN)} is damaged (it was changed since it was written)" in words
     assert LEFT[state][1] in words
-    assert file.read_bytes() == changed
+    assert hashed(file) == hashlib.sha256(changed).hexdigest()
     before = calibrated(here)
     assert shared().nursery.run(f"{NEW} --run {RUN} --overwrite", here) == 0, said(here)
     assert load_run(here / RUN).manifest.fingerprint == shared().new
