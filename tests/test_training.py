@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
+from hashlib import sha256
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -349,8 +350,9 @@ def test_a_training_that_was_patient_long_enough_has_ended_when_it_goes_on() -> 
         assert same((rest or whole)[-1].best, whole[-1].best)
 
 
-def digest(path: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in path.iterdir() if file.is_file()}
+def digest(path: Path) -> dict[str, str]:
+    files = (file for file in path.iterdir() if file.is_file())
+    return {file.name: sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def test_a_run_stays_as_it_is_until_another_training_has_ended(

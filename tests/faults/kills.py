@@ -6,6 +6,7 @@ or lets that one fail.
 
 import atexit
 import functools
+import hashlib
 import random
 import shutil
 import signal
@@ -144,7 +145,7 @@ def at_operation(
     return f"{code}: {outcome}"
 
 
-def judged(here: World, name: str, folder: Path, before: dict[str, bytes]) -> str:
+def judged(here: World, name: str, folder: Path, before: dict[str, str]) -> str:
     """What a command has left that was stopped; then the next commands put it in order."""
     assert "Traceback" not in said(folder), said(folder)
     after = calibrated(folder)
@@ -176,7 +177,7 @@ def judged(here: World, name: str, folder: Path, before: dict[str, bytes]) -> st
     return _gone_on(here, name, folder, before)
 
 
-def _gone_on(here: World, name: str, folder: Path, before: dict[str, bytes]) -> str:
+def _gone_on(here: World, name: str, folder: Path, before: dict[str, str]) -> str:
     """A training that was stopped, to its end: the weights are those of an undisturbed one."""
     run, outcome = folder / RUN, "resumed"
     if checkpoint_file(run).exists():
@@ -203,9 +204,14 @@ def said(folder: Path, log: str = "said.txt") -> str:
     return (folder / log).read_text()
 
 
-def calibrated(folder: Path) -> dict[str, bytes]:
+def calibrated(folder: Path) -> dict[str, str]:
     """The calibrations of the run as they are, to the byte."""
-    return {file.name: file.read_bytes() for file in (folder / RUN).glob("*.calibration.*")}
+    return {file.name: hashed(file) for file in (folder / RUN).glob("*.calibration.*")}
+
+
+def hashed(file: Path) -> str:
+    """What stands for the content of a file."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def temporary(folder: Path) -> set[Path]:
