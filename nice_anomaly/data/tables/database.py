@@ -23,6 +23,7 @@ from nice_anomaly.words import brief, listed
 
 PREFIX = "sqlite:///"
 WIDEST = 5  # times the longest line is what the cells of a row may have together
+DAMAGE = (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError, MemoryError)
 READING = (
     *(sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ),
     *(sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE),
@@ -82,7 +83,7 @@ def query_chunks(part: Query, rows: int) -> Iterator[Chunk]:
             longest = min(limit("line"), WIDEST * limit("line") // max(1, len(names)))
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
             yield from _chunks(part, connection, query, rows)
-    except (sqlite3.Error, sqlite3.Warning) as error:
+    except DAMAGE as error:
         why = "a query may only read" if "not authorized" in str(error) else brief(error, 200)
         if "too big" in why:
             why = beyond("line", None, "a row").rstrip(".")
@@ -145,7 +146,7 @@ def _names(connection: sqlite3.Connection, query: str) -> list[str]:
     """The columns that a query gives; none where it has to be asked as it is."""
     try:
         found = connection.execute(f"SELECT * FROM ({query.rstrip().rstrip(';')}\n) LIMIT 0")
-    except (sqlite3.Error, sqlite3.Warning):
+    except DAMAGE:
         return []
     return [column[0] for column in found.description]
 
@@ -164,7 +165,7 @@ def _tables(path: Path) -> list[str]:
                 "SELECT name FROM sqlite_master WHERE type IN ('table','view')"
             )
             return [name for (name,) in islice(found, limit("columns"))]
-    except sqlite3.Error:
+    except DAMAGE:
         return []
 
 
