@@ -22,7 +22,7 @@ SAID = {130: "interrupted.", 143: "terminated."}
 AGAIN = 1.0  # seconds in which a second signal is taken for the first: what it stopped tidies up
 SOON = 0.02  # seconds until it is looked again whether an import has ended
 SIZES = "COLUMNS", "LINES", "TERMINAL_WIDTH"
-WIDEST = 1_000
+NARROWEST, WIDEST = 20, 1_000
 
 
 def main() -> None:
@@ -47,6 +47,10 @@ def main() -> None:
             raise
         code = _said(CODES[stops.number]) if stops.number else cli.confess(error)
     stops.end()
+    try:
+        sys.stdout.flush()
+    except (AttributeError, OSError):  # there is none any more, or it is full: that was said
+        sys.stdout = None
     sys.exit(code)
 
 
@@ -152,8 +156,9 @@ def _open_streams() -> None:
 def _forget_odd_sizes() -> None:
     """Sizes of a terminal that are none are as good as not given."""
     for name in SIZES:
-        text = os.environ.get(name, "1")
-        if not (text.isascii() and text.isdigit() and len(text) < 5 and 0 < int(text) <= WIDEST):
+        text = os.environ.get(name, "80")
+        number = int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0
+        if not NARROWEST <= number <= WIDEST:
             del os.environ[name]
 
 
