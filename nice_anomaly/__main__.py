@@ -1,7 +1,8 @@
 """The command, ``nice-anomaly`` or ``python -m nice_anomaly``: its streams, and how it is stopped.
 
 Ctrl-C and a request to terminate are heard from the first line on. In the middle of an import they
-wait for its end, since Python swallows what is raised there, or leaves half a module behind.
+wait for its end, since Python swallows what is raised there, or leaves half a module behind; but
+not for long, then the command ends as if it was killed.
 """
 
 import sys
@@ -20,17 +21,18 @@ except KeyboardInterrupt:
 CODES: dict[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143}
 SAID = {130: "interrupted.", 143: "terminated."}
 AGAIN = 1.0  # seconds in which a second signal is taken for the first: what it stopped tidies up
+LONG = 2.0  # seconds that the end of an import is waited for
 SOON = 0.02  # seconds until it is looked again whether an import has ended
 SIZES = "COLUMNS", "LINES", "TERMINAL_WIDTH"
-WIDEST = 1_000
+NARROWEST, WIDEST = 20, 1_000
 
 
 def main() -> None:
     """Run the command and leave with its exit code."""
     code: Any = 1
-    begun, stops = False, _Stops()
+    begun = False
     try:
-        stops.listen()
+        STOPS.listen()
         _open_streams()
         _forget_odd_sizes()
         from nice_anomaly import cli
@@ -45,8 +47,12 @@ def main() -> None:
     except Exception as error:
         if sys.flags.dev_mode:
             raise
-        code = _said(CODES[stops.number]) if stops.number else cli.confess(error)
-    stops.end()
+        code = _said(CODES[STOPS.number]) if STOPS.number else cli.confess(error)
+    STOPS.end()
+    try:
+        sys.stdout.flush()
+    except (AttributeError, OSError):  # there is none any more, or it is full: that was said
+        sys.stdout = None
     sys.exit(code)
 
 
@@ -62,7 +68,7 @@ class _Stops:
     """
 
     def __init__(self) -> None:
-        self.number, self._waiting, self._at = 0, 0, -AGAIN
+        self.number, self._waiting, self._at, self._until = 0, 0, -AGAIN, 0.0
 
     def listen(self) -> None:
         """From now on, if the system has such signals."""
@@ -84,13 +90,18 @@ class _Stops:
                 signal.signal(number, signal.SIG_DFL)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        number = self._waiting or number
+        number, now = self._waiting or number, time.monotonic()
         if _importing(frame):
+            if not self._waiting:
+                self._until = now + LONG
+            elif now > self._until:
+                _said(CODES[number])
+                os._exit(CODES[number])
             self._wait(number)
             return
         self._waiting = 0
-        if time.monotonic() - self._at >= AGAIN:
-            self.number, self._at = number, time.monotonic()
+        if now - self._at >= AGAIN:
+            self.number, self._at = number, now
             if number == signal.SIGINT:
                 raise KeyboardInterrupt
             sys.exit(CODES[number])
@@ -105,10 +116,13 @@ class _Stops:
         Other errors there are of what was left half done, as after a signal.
         """
         if issubclass(lost.exc_type, KeyboardInterrupt | SystemExit) and self.number:
-            self._at = -AGAIN
+            self._at, self._until = -AGAIN, time.monotonic() + LONG
             self._wait(self.number)
         elif sys.flags.dev_mode:
             sys.__unraisablehook__(lost)
+
+
+STOPS = _Stops()
 
 
 def _importing(frame: FrameType | None) -> bool:
@@ -152,8 +166,9 @@ def _open_streams() -> None:
 def _forget_odd_sizes() -> None:
     """Sizes of a terminal that are none are as good as not given."""
     for name in SIZES:
-        text = os.environ.get(name, "1")
-        if not (text.isascii() and text.isdigit() and len(text) < 5 and 0 < int(text) <= WIDEST):
+        text = os.environ.get(name, "80")
+        number = int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0
+        if not NARROWEST <= number <= WIDEST:
             del os.environ[name]
 
 

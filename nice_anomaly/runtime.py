@@ -19,12 +19,16 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    unknown = ConfigError(f"there is no device '{name}'. Use auto, cpu or cuda.")
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ConfigError(f"there is no device '{name}'. Use auto, cpu or cuda.") from error
+        raise unknown from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device 'cuda' was asked for, but torch sees no GPU. Use `device='cpu'`.")
+    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": torch.backends.mps.is_available()}
+    if (device.index or 0) >= there.get(device.type, 0):
+        raise unknown
     return device
 
 

@@ -145,7 +145,7 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
         ),
         "picture of another kind": ("info --plot x.jpg", 2, "--plot takes a name ending in .png"),
         "picture that is a folder": ("info --plot runs", 2, "--plot: runs is a folder: name"),
-        "picture nowhere": ("info --plot a/x.png", 2, "a/x.png: the folder a/ does not exist"),
+        "picture nowhere": ("info --plot a/x.png", 2, "--plot a/x.png: the folder a/ does not"),
         "images are no table": ("sample -o x.csv", 2, "ending in .png"),
         "no place for samples": (
             "sample -o runs/.last/x.png", 2, "--output runs/.last/x.png: runs/.last is no folder.",

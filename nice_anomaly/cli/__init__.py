@@ -117,7 +117,8 @@ def _run() -> None:
         reason = _reason(stop, chain)
         if reason:
             _tell(reason, stop.code)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         raise
     except Exception as error:
         # A library may make an error of its own of an interruption, and name it.
@@ -173,7 +174,11 @@ def _tell(sentence: str, code: object) -> None:
     """What went wrong as JSON on stdout, where that was asked for."""
     if "--json" in sys.argv[1:] and sys.stdout is not None:
         content = {"error": as_typed(sentence), "exit_code": code}
-        sys.stdout.write(json.dumps(content, indent=2) + "\n")
+        try:
+            sys.stdout.write(json.dumps(content, indent=2) + "\n")
+            sys.stdout.flush()
+        except OSError:  # stderr and the exit code say it
+            sys.stdout = None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

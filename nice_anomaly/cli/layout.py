@@ -57,6 +57,7 @@ def folded(text: str, width: int) -> str:
     >>> folded("flagged 1.14 % [0.31, 2.90]", 20)
     'flagged\n1.14 % [0.31, 2.90]'
     """
+    width = max(width, 1)
     if length(text) <= width:
         return text
     lines = [""]

@@ -90,25 +90,33 @@ class Journal:
         """Whether there are scores to go on with."""
         return self._stream is not None
 
+    def close(self) -> None:
+        """Leave the scores to another detection."""
+        if self._stream is not None:
+            self._stream.close()
+        self._stream = self._waiting = None
+
     def drop(self) -> None:
         """Remove the scores, unless those of another detection that goes on."""
         with suppress(OSError):
-            stream = self._stream or _locked(self.path)
+            self._stream = self._stream or _locked(self.path)
             self.path.unlink()
-            stream.close()
-        self._stream = self._waiting = None
+        self.close()
 
     def _open_again(self, made_by: Mapping[str, str]) -> None:
-        if not self.path.exists():
-            raise ConfigError(
-                f"`resume=True`: no detection into {self._output} was cut off after more than a "
-                f"few seconds. Leave it away."
-            )
+        nothing = ConfigError(
+            f"`resume=True`: no detection into {self._output} was cut off after more than a few "
+            f"seconds. Leave it away."
+        )
         try:
             self._stream = _locked(self.path)
             line, newline, _ = self._stream.read(LONGEST).partition(b"\n")
+            if not line:  # stopped as it was made
+                raise nothing
             before = json.loads(line)
             self._stream.seek(len(line + newline))
+        except FileNotFoundError:
+            raise nothing from None
         except BlockingIOError as error:
             raise ConfigError(
                 f"`resume=True`: a detection into {self._output} is running: wait for it, or stop "
@@ -124,9 +132,7 @@ class Journal:
 
     def _refusal(self, why: str) -> ConfigError:
         """What says that the scores are of no use; they are left as they are."""
-        if self._stream is not None:
-            self._stream.close()
-        self._stream = self._waiting = None
+        self.close()
         return ConfigError(
             f"`resume=True` cannot go on with the detection into {self._output} that was cut off: "
             f"{why}. Give the same run, calibration and input again, or leave `resume=True` away "
@@ -190,7 +196,10 @@ def journal_of(output: Path, *, resume: bool, say: Say) -> Iterator[Journal]:
         if journal.begun:
             say("the scores so far are kept: the same command with `resume=True` goes on")
         raise
-    journal.drop()
+    else:
+        journal.drop()
+    finally:
+        journal.close()
 
 
 def made_by(scorer: Scorer, found: Inputs | BuiltIn, how: object) -> dict[str, str]:
