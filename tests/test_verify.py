@@ -18,7 +18,7 @@ from conftest import Command, copied
 from safetensors.torch import load, save
 
 from nice_anomaly import learn, load_run
-from nice_anomaly.errors import ArtifactError, NiceAnomalyError, NumericsError
+from nice_anomaly.errors import ArtifactError, ConfigError, NiceAnomalyError, NumericsError
 from nice_anomaly.library import verify
 from nice_anomaly.run import FORMAT, OLD, load_manifest, packed
 from nice_anomaly.run import load_run as read
@@ -26,6 +26,18 @@ from nice_anomaly.run.canaries import canaries_bytes
 from nice_anomaly.run.manifest import as_json
 from nice_anomaly.run.seal import SEAL, sealed_json, sealed_tensors, unsealed_json
 from nice_anomaly.run.stored import digest, read_tensors
+from nice_anomaly.scores import Origin
+from nice_anomaly.thresholds import (
+    ALL,
+    Bounds,
+    Budget,
+    Calibration,
+    Certified,
+    Conformal,
+    Group,
+    Manual,
+    Sigma,
+)
 
 SUFFIX = ".calibration.safetensors"
 RUN = Path("runs/train")
@@ -575,3 +587,35 @@ def test_numbers_that_cannot_be_are_named(
     (cells / "run.json").write_bytes(as_json(changed))
     with pytest.raises(NiceAnomalyError, match=said):
         load_run(cells)
+
+
+NAN, INF = float("nan"), float("inf")
+ROW = np.array([1.0, 2.0])
+NUMBERLESS: dict[str, Callable[[], object]] = {
+    "k": lambda: Sigma(NAN),
+    "k is a text": lambda: Sigma("3"),  # type: ignore[arg-type]
+    "alpha": lambda: Conformal(NAN),
+    "confidence": lambda: Certified(0.1, NAN),
+    "threshold": lambda: Manual(NAN),
+    "an endless threshold": lambda: Manual(-INF),
+    "ceiling": lambda: Manual(1.0, NAN),
+    "alarms": lambda: Budget(NAN, 3.0),
+    "samples": lambda: Budget(1.0, INF),
+    "a threshold": lambda: of(Group(ALL, (), Bounds(NAN), ROW)),
+    "crossed": lambda: of(Group(ALL, (), Bounds(2.0, 1.0), ROW)),
+    "scores": lambda: of(Group(ALL, (), Bounds(0.0), np.array([1.0, NAN]))),
+    "endless scores": lambda: of(Group(ALL, (), Bounds(0.0), np.array([1.0, INF]))),
+    "disorder": lambda: of(Group(ALL, (), Bounds(0.0), ROW[::-1])),
+    "no scores": lambda: of(Group(ALL, (), Bounds(0.0), ROW[:0])),
+}
+
+
+def of(group: Group) -> Calibration:
+    return Calibration(Sigma(), "low", Origin(), group)
+
+
+@pytest.mark.parametrize("case", NUMBERLESS)
+def test_what_is_no_number_makes_no_calibration(case: str) -> None:
+    assert of(Group(ALL, (), Bounds(0.0), ROW)).n == 2
+    with pytest.raises(ConfigError):
+        NUMBERLESS[case]()
