@@ -29,7 +29,7 @@ def _typed(code: str) -> str:
     for text in (code, f"options({code})"):
         try:
             tree = ast.parse(text, mode="eval").body
-        except SyntaxError:
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
         if isinstance(tree, ast.Name):
             return _option(tree.id)

@@ -141,7 +141,7 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
     try:
         document: dict[str, Any] = json.loads(content)
         written = int(document.pop("format"))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise damaged(where, f"{MANIFEST} is not readable JSON") from error
     if written > FORMAT:
         raise ArtifactError(
