@@ -6,13 +6,14 @@ from typing import Any
 from nice_anomaly.cli import calibrations, render
 from nice_anomaly.evaluation.summary import Summary
 from nice_anomaly.thresholds import ALL, Calibration
-from nice_anomaly.words import count_of, percent, rate
+from nice_anomaly.words import brief, count_of, percent, rate
 
 MOST_GROUPS = 40  # on the screen; --json has them all
 KINDS = {
     "type I": ("false alarms (type I)", ("normal",)),
     "type II": ("misses (type II)", ("anomaly", "anomalies")),
 }
+LONGEST = 200  # characters of a name on the screen; files have them whole
 METHODS = {"bh": "Benjamini-Hochberg", "by": "Benjamini-Yekutieli"}
 Facts = Iterator[tuple[str, str]]
 
@@ -31,7 +32,7 @@ def show(found: dict[str, Any], calibration: Calibration, summary: Summary) -> N
             ["id", "score", "p-value", "flagged", "what is odd"],
             [
                 [
-                    least.id,
+                    brief(least.id, LONGEST),
                     f"{least.score:,.{digits}f}",
                     f"{least.p_value:.4f}",
                     "yes" if least.flagged else "no",
@@ -106,7 +107,7 @@ def _errors(found: dict[str, Any]) -> Facts:
 def _show_groups(groups: list[dict[str, Any]], column: str) -> None:
     lines = [
         [
-            "(others)" if group["name"] == ALL else group["name"],
+            "(others)" if group["name"] == ALL else brief(group["name"], LONGEST),
             f"{group['n']:,}",
             f"{group['flagged']:,}",
             rate(group["flagged_rate"], group["interval"]),
@@ -124,4 +125,4 @@ def _short(note: str, most: int = 2) -> str:
     """The first few remarks of a row; the output file has them all."""
     remarks = note.split("; ")
     more = [f"{len(remarks) - most} more"] if len(remarks) > most else []
-    return "; ".join(remarks[:most] + more)
+    return "; ".join([brief(remark, LONGEST) for remark in remarks[:most]] + more)
