@@ -6,6 +6,7 @@ of its process, and the checkpoint.
 
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -55,13 +56,13 @@ def _taken(place: Path, made: list[Path], until: float) -> LetGo:
     note = f"pid {os.getpid()} since {datetime.now():%Y-%m-%d %H:%M}".encode()
     with saying(place):
         for _ in range(TRIES):
-            _make(place, made)
             try:
+                _make(place, made)
                 let_go = take(place / LOCK, note)
                 while let_go is None and time.monotonic() < until:
                     time.sleep(POLL)
                     let_go = take(place / LOCK, note)
-            except FileNotFoundError:  # its last owner has removed the folder
+            except FileNotFoundError:  # its last owner has removed a folder
                 continue
             if let_go is None:
                 raise ClaimedError(
@@ -81,7 +82,7 @@ def _make(folder: Path, made: list[Path]) -> None:
         except FileExistsError:
             continue
         made.append(one)
-    if not folder.is_dir():
+    if not stat.S_ISDIR(folder.stat().st_mode):
         raise NotADirectoryError(0, "it is no folder")
 
 

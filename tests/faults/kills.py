@@ -206,7 +206,7 @@ def said(folder: Path, log: str = "said.txt") -> str:
 
 def calibrated(folder: Path) -> dict[str, str]:
     """The calibrations of the run as they are, to the byte."""
-    return {file.name: hashed(file) for file in (folder / RUN).glob("*.calibration.*")}
+    return {file.name: hashed(file) for file in (folder / RUN).glob("[!.]*.calibration.*")}
 
 
 def hashed(file: Path) -> str:
