@@ -4,7 +4,6 @@ The file grows under another name and takes its own when it is complete: whoever
 all rows or none.
 """
 
-import csv
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ import numpy as np
 
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.files import refuse_unfit, replacing
-from nice_anomaly.sheets import Sheet, as_text, is_formula
+from nice_anomaly.sheets import Sheet, as_text, csv_writer, is_formula
 from nice_anomaly.values import as_arrow, plain, taken
 from nice_anomaly.words import brief
 
@@ -170,7 +169,7 @@ class _Csv:
     def __init__(self, path: Path, how: Arrangement) -> None:
         encoding = "utf-8-sig" if how.marked else "utf-8"
         self._stream: TextIO = path.open("w", -1, encoding, "backslashreplace", newline="")
-        self._writer = csv.writer(self._stream, lineterminator="\n", delimiter=how.separator)
+        self._writer = csv_writer(self._stream, how.separator)
         self._how, self._begun, self.formulas = how, False, 0
 
     def add(self, columns: Columns) -> None:

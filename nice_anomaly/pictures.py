@@ -1,12 +1,13 @@
 """Pictures: samples as something to look at."""
 
-import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from nice_anomaly.sheets import csv_writer
 
 GAP = 2
 
@@ -44,7 +45,7 @@ def rows_csv(columns: Mapping[str, Sequence[object]], separator: str = ",") -> s
     'width,kind\n1.5,a\n3,\n'
     """
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n", delimiter=separator)
+    writer = csv_writer(stream, separator)
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
     return stream.getvalue()

@@ -1,14 +1,16 @@
-"""Sheets: rows of Python's values as a workbook, texts as texts and nothing cut."""
+"""Sheets: rows of Python's values as a workbook or a CSV, texts as texts and nothing cut."""
 
+import csv
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from itertools import chain, repeat
 from math import isfinite
 from pathlib import Path
 from shutil import copyfileobj
-from typing import Any
+from typing import Any, TextIO
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from nice_anomaly.errors import ConfigError
@@ -40,6 +42,22 @@ def as_text(cell: str) -> str:
     ("'=1+1", '-1')
     """
     return f"'{cell}" if is_formula(cell) else cell
+
+
+@dataclass(frozen=True)
+class CsvLines:
+    r"""What ``csv_writer`` writes to: its lines end in \n, and a cell with a lone \r is quoted."""
+
+    stream: TextIO
+
+    def write(self, line: str) -> int:
+        """Take in a row, which ends in the two signs that the writer quotes."""
+        return self.stream.write(line.removesuffix("\r\n") + "\n")
+
+
+def csv_writer(stream: TextIO, separator: str = ",") -> Any:
+    """A writer of rows; what it writes is read again as it was, whatever is in the cells."""
+    return csv.writer(CsvLines(stream), lineterminator="\r\n", delimiter=separator)
 
 
 class Sheet:
