@@ -101,7 +101,8 @@ def recognise(given: object) -> Inputs:
     parts = tuple(found.values())
     kind = _one_kind(parts)
     paths = [os.fspath(item) for item in items if isinstance(item, str | os.PathLike)]
-    folders = tuple(Path(path) for path in paths if Path(path).is_dir())
+    files = [path for path in paths if not path.startswith(PREFIX)]  # a query may be longer
+    folders = tuple(Path(path) for path in files if Path(path).is_dir())
     root = folders[0] if len(items) == 1 and folders else None
     arguments = tuple(map(_anywhere, paths)) if len(paths) == len(items) else ()
     return Inputs(", ".join(names), kind, parts, root, folders, skipped, arguments)
