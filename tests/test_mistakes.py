@@ -52,6 +52,13 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
         "temperature": ("sample --temperature 0", 2, "--temperature takes a positive number"),
         "output": ("detect --dataset mnist -o x.xls", 2, "--output takes a name ending in .csv"),
         "device": ("train --config digits --device abacus", 2, "no device 'abacus'"),
+        "device of nothing": ("train --config digits --device meta", 2, "no device 'meta'"),
+        "large seed": (f"sample --seed {2**63}", 2, "it is not below 2 to the power of 63"),
+        "long run": ("info --run " + 5_000 * "x", 2, "xxx: the name is too long."),
+        "long place": ("train --config digits --run " + 300 * "x", 2, "xxx: the name is too long."),
+        "go on with nothing": (
+            "detect x.csv --resume", 2, "--resume goes on writing a file: name it with --output.",
+        ),
         "run is a file": (
             "train --config digits --run file", 4, "file is a file: name a folder with --run.",
         ),

@@ -42,13 +42,12 @@ def test_a_signal_at_any_moment_is_one_line(
         running.send_signal(getattr(signal, f"SIG{name}"))
         time.sleep(0.03)
     out, err = running.communicate(timeout=120)
-    first = signals.split()[0]
     lines = [line for line in err.splitlines() if not line.startswith("run: ")]
     after_all = {path.name for path in folder.rglob("*")} - before
     if running.returncode == 0 or not lines or lines[0].startswith("wrote"):  # it was done by then
         assert after_all == {"out.xlsx"} or not lines
         return
     assert running.returncode in {code for name in signals.split() for code in CODES[name]}
-    assert lines == [SAID[first]]
+    assert lines in [[SAID[name]] for name in signals.split()]  # two at once come in no order
     assert out == ""
     assert after_all <= {"out.xlsx"}
