@@ -97,7 +97,7 @@ def repeated(text: str, times: int) -> pyarrow.Table:
 
 # What is refused, with the limits that are lowered to see it with small files.
 REFUSED: dict[str, tuple[str, Callable[[], bytes], str, str]] = {
-    "a line": ("t.csv", lambda: PLAIN.encode() + b"x" * 3_000, "line=2000", "a row of .* in a line"),
+    "a line": ("t.csv", lambda: PLAIN.encode() + b"x" * 3_000, "line=2000", "a row of .* a line"),
     "a quote that never closes": (
         "t.csv", lambda: PLAIN.encode() + b'"' + b"1,2\n" * 99_999, "line=2000",
         "Or is there a quote that is not closed",
