@@ -313,7 +313,7 @@ CSV = {
         refused=r"its first line, 'a;b', is one cell.*Say it with `separator=';'`",
     ),
     "a first line of 80,000 signs": Odd(
-        lines(",".join(f"c{i}" for i in range(12_000)), ",".join(["1", "2"] * 6_000)),
+        lines(",".join(f"c{i}" for i in range(12_000)), ",".join(["1", "2"] * 6_000), times=9),
         columns={"c11999": (2.0, 2.0)},
     ),
     "lines as they were on old computers": Odd(

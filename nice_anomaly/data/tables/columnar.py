@@ -112,7 +112,9 @@ def _looked_at(parquet: Any, file: Path) -> tuple[int, set[str]]:
         DataError: a page is too large, or a nested column has too many values for its size.
     """
     metadata = parquet.metadata
-    rows, pointing = PIECE // (TEXT * max(1, metadata.num_columns)), set()
+    kinds = [metadata.schema.column(place).physical_type for place in range(metadata.num_columns)]
+    rows = PIECE // max(1, sum(TEXT if kind == "BYTE_ARRAY" else NUMBER for kind in kinds))
+    pointing = set()
     with file.open("rb") as stream:
         for place in range(metadata.num_columns):
             encodings = set()

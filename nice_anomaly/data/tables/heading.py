@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 Line = Sequence[Any]
 NAMELESS = "(row)"  # how a first column without a heading is called
-PIECE = 1 << 25  # bytes of cells at a time
+PIECE, CELL = 1 << 24, 57  # bytes of cells at a time, and of one
 LONGEST_UNIT = 60  # characters
 LOOKED_AT = 20  # lines from which the shape of a sheet is seen
 TOTAL = re.compile(
@@ -121,8 +121,11 @@ def some_of(lines: Iterator[Line]) -> Iterator[Line]:
 
 
 def weight(line: Line) -> int:
-    """The bytes that the cells of a line take in memory."""
-    return sum(map(getsizeof, line))
+    """The bytes that the cells of a line take in memory, about."""
+    try:
+        return CELL * len(line) + len("".join(line))
+    except TypeError:  # not all are texts
+        return sum(map(getsizeof, line))
 
 
 def filled(cell: Any) -> bool:

@@ -58,7 +58,7 @@ def text_chunks(file: Path, rows: int, dialect: Dialect = ANY) -> Iterator[Chunk
                 lines.begin(asked.end())
             if not lines.head:
                 raise DataError(f"{file} is empty: a table needs a line of column names and rows.")
-            csv.field_size_limit(limit("line"))
+            csv.field_size_limit(limit("line") + 4 * PEEK)  # refused before, in other words
             separator = dialect.separator or (asked[1] if asked else _separator(lines.head))
             reader = csv.reader(lines, delimiter=separator, strict=True)
             sheet = headed(lines.records(reader), file)
@@ -67,15 +67,17 @@ def text_chunks(file: Path, rows: int, dialect: Dialect = ANY) -> Iterator[Chunk
                 signs = "." if separator == "," and not lines.quoted else ".,"
                 yield replace(chunk, signs=signs)
         except UnicodeDecodeError as error:
-            where = f"after line {lines.number}" if reader else "near its beginning"
+            line = reader.line_num + lines.skipped if reader else 0
+            where = f"after line {line}" if reader else "near its beginning"
             raise DataError(
                 f"{file} is not text in {stream.encoding} (byte {error.object[error.start]:#04x} "
                 f"{where}): save it as UTF-8."
             ) from error
         except csv.Error as error:
             why = brief(str(error).replace("\t", "\\t"))
+            line = reader.line_num + lines.skipped if reader else 1
             raise DataError(
-                f"{file}, line {lines.number}: {why}. "
+                f"{file}, line {line}: {why}. "
                 f"Is there a quote that is not closed, here or further up?"
             ) from error
 
@@ -142,39 +144,42 @@ def _is_utf8(start: bytes) -> bool:
 class _Lines:
     """The lines of a text from the first that is not blank; ``head`` is what was read ahead.
 
-    ``number`` lines were given so far. Where ``quoted`` is false there was no quote, and no cell
-    holds what parts the cells.
+    ``skipped`` lines were left out. Where ``quoted`` is false there was no quote so far, and no
+    cell holds what parts the cells.
     """
 
     def __init__(self, text: TextIO, file: Path) -> None:
         self._text, self._file = text, file
-        self.quoted, self.number, self._most, self._pending = False, 0, limit("line"), 0
+        self.quoted, self.skipped, self._pending = False, 0, 0
         self.head = text.read(PEEK)
         while self.head.isspace():
-            self.number += self.head.count("\n")
+            self.skipped += self.head.count("\n")
             self.head = text.read(PEEK)
 
     def begin(self, place: int) -> None:
         """Leave out the line that ends at this place of the head."""
-        self.head, self.number = self.head[place:], self.number + 1
+        self.head, self.skipped = self.head[place:], self.skipped + 1
 
     def __iter__(self) -> Iterator[str]:
-        block = self.head
+        block, most = self.head, limit("line")
         while block:
-            block += self._text.readline(self._most + 1) if not block.endswith("\n") else ""
+            block += self._text.readline(most + 1) if not block.endswith("\n") else ""
             self.quoted = self.quoted or '"' in block
-            for line in io.StringIO(block, newline=""):
-                self.number += 1
-                self._pending += len(line)
-                if self._pending > self._most:
-                    where = f"{self._file}, line {self.number}"
-                    closed = " Or is there a quote that is not closed?" if self.quoted else ""
-                    raise DataError(beyond("line", None, where) + closed)
-                yield line
+            self._pending += len(block)
+            if self._pending > most:
+                self._refuse_long(block, most)
+            yield from io.StringIO(block, newline="")
             block = self._text.read(PEEK)
 
+    def _refuse_long(self, block: str, most: int) -> None:
+        """Raises DataError where no record has ended for as long as a line may be."""
+        lines = io.StringIO(block, newline="")
+        if self._pending - len(block) > most or max(map(len, lines)) > most:
+            closed = " Or is there a quote that is not closed?" if self.quoted else ""
+            raise DataError(beyond("line", None, f"a row of {self._file}") + closed)
+
     def records(self, reader: Iterator[list[str]]) -> Iterator[list[str]]:
-        """What a reader makes of them; together the lines of one are no longer than a line."""
+        """What a reader makes of them."""
         for record in reader:
             self._pending = 0
             yield record
