@@ -14,6 +14,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,7 +25,7 @@ from fuzzing import targets
 from nice_anomaly.cli import render
 from nice_anomaly.files import write
 
-CHUNK = 1_000  # inputs that one process tries
+CHUNK, SECONDS = 5_000, 20  # inputs that one process tries, and for how long
 Count = Annotated[int, typer.Option(help="How many; 0 leaves the part out.")]
 Found = dict[str, Any]
 
@@ -63,26 +64,24 @@ def summary(found: Found) -> str:
 
 
 def hostile_inputs(count: int, seed: int) -> Found:
-    """Mutated files through every reader, shared equally among the targets."""
-    names = sorted(targets())
-    each = -(-count // len(names))
-    chunks = [
-        (name, first // CHUNK, min(CHUNK, each - first))
-        for first in range(0, each, CHUNK)
-        for name in names
-    ]
-    parts: list[Found] = []
+    """Mutated files through every reader, in rounds of equal time each, until they are enough."""
+    names, parts = sorted(targets()), list[Found]()
+    tried: Counter[str] = Counter()
     with (
         ThreadPoolExecutor(os.cpu_count()) as pool,
-        render.progress_bar("inputs", len(names) * each, "inputs") as bar,
+        render.progress_bar("inputs", count, "inputs") as bar,
     ):
-        for part in pool.map(lambda chunk: in_a_process(*chunk, seed=seed), chunks):
-            parts.append(part)
-            bar.advance(sum(one["inputs"] for one in parts))
+        for number in range(1_000_000 * seed, 1_000_000 * (seed + 1)):
+            for part in pool.map(in_a_process, names, repeat(number)):
+                parts.append(part)
+                tried[part["target"]] += part["inputs"]
+                bar.advance(tried.total())
+            if tried.total() >= count:
+                break
     defects = {f"{part['target']}-{k}": v for part in parts for k, v in part["defects"].items()}
     return {
-        "tried": sum(part["inputs"] for part in parts),
-        "targets": len(names),
+        "tried": tried.total(),
+        "targets": dict(tried),
         "hangs": sum(part["hangs"] for part in parts),
         "slowest_seconds": max(part["slowest"] for part in parts),
         "peak_mib": max(part["peak_mib"] for part in parts),
@@ -91,10 +90,10 @@ def hostile_inputs(count: int, seed: int) -> Found:
     }
 
 
-def in_a_process(target: str, chunk: int, count: int, *, seed: int) -> Found:
+def in_a_process(target: str, number: int) -> Found:
     """The outcome of a target; a process that was ended is a defect of its last input."""
-    number = seed * 1_000_000 + chunk
-    command = [sys.executable, str(HERE / "scripts" / "fuzzing.py"), target, "--count", str(count)]
+    command = [sys.executable, str(HERE / "scripts" / "fuzzing.py"), target]
+    command += ["--count", str(CHUNK), "--seconds", str(SECONDS)]
     done = subprocess.run([*command, "--seed", str(number)], capture_output=True, text=True)
     if done.returncode == 0:
         found: Found = json.loads(done.stdout.splitlines()[-1])
