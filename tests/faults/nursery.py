@@ -44,6 +44,7 @@ class Nursery:
 
     def signal(self, child: int, number: int) -> None:
         """Send a signal to a command, if it is still there."""
+        assert child > 1  # others are many
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, number)
 
@@ -142,11 +143,18 @@ def act(task: dict[str, Any], main: Any) -> None:
 
         traceback.print_exc()
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has ended: only its words are to be said
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):
-                stream.flush()
-        os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+        leave(code if isinstance(code, int) else 0 if code is None else 1)
+
+
+def leave(code: int) -> None:
+    """End the process when what it has said is written, whatever signal still comes."""
+    while True:
+        with contextlib.suppress(BaseException):
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(Exception):
+                    stream.flush()
+            os._exit(code)
 
 
 def arm(what: str, at: int, below: str) -> None:
