@@ -87,7 +87,8 @@ def nursery(folder: Path) -> Iterator[Nursery]:
 def serve() -> None:
     """Fork a child for a command and say its process id, or wait for one and say how it ended."""
     import nice_anomaly
-    from nice_anomaly.cli import live, main, render, train  # noqa: F401 - loaded for the children
+    from nice_anomaly.__main__ import main
+    from nice_anomaly.cli import live, render, train  # noqa: F401 - loaded for the children
 
     warm_up(nice_anomaly)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # until the command has begun
