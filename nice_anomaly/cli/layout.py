@@ -108,8 +108,10 @@ def _cut(piece: str, width: int) -> Iterator[str]:
         yield piece
         return
     for word in piece.split():
-        while length(word) > width:
-            end = next(i for i in range(1, len(word) + 1) if length(word[: i + 1]) > width)
-            yield word[:end]
-            word = word[end:]
-        yield word
+        start, taken = 0, 0
+        for end, sign in enumerate(word):
+            taken += length(sign)
+            if taken > width and end > start:
+                yield word[start:end]
+                start, taken = end, length(sign)
+        yield word[start:]

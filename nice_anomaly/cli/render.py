@@ -132,8 +132,9 @@ def _show_list(
             text = f"{name}: {cell}" if name else cell
             indent = "  " if index else ""
             lines = folded(text, on.width - len(indent)).splitlines() if cell else []
-            for line in lines:
-                on.print(Text(indent + line, style="" if index else "cyan"), soft_wrap=True)
+            if lines:
+                shown = "\n".join(indent + line for line in lines)
+                on.print(Text(shown, style="" if index else "cyan"), soft_wrap=True)
     on.print()
 
 
