@@ -32,7 +32,7 @@ CASES = {  # what is there, which of it may not be used and its mode, what is ty
         f"before is unchanged. Ask for the permission, or name",
     ),
     "what was found": (
-        "old", ".", 0o555, STORIES["detect"][1], 4, "cannot write found.csv: permission denied",
+        "old", ".", 0o555, STORIES["detect"][1], 4, "--output found.csv: permission denied",
     ),
     "a checkpoint": (
         "old, stopped", checkpoint_file(RUN), 0o600, STORIES["resume"][1], 4,
