@@ -14,7 +14,7 @@ from nice_anomaly.data.names import readable
 from nice_anomaly.data.tables.arrow import TEXTS, chunk_of, pyarrow_for, refuse_twice
 from nice_anomaly.data.tables.chunk import Chunk
 from nice_anomaly.data.tables.heading import PIECE
-from nice_anomaly.data.tables.promises import DELTAS, POINTING, TOLD, blocks, pages, unpacked
+from nice_anomaly.data.tables.promises import DELTAS, POINTING, TOLD, blocks, pages, parts, unpacked
 from nice_anomaly.errors import DataError
 from nice_anomaly.limits import beyond, limit, refuse_beyond
 from nice_anomaly.words import brief
@@ -111,27 +111,27 @@ def _looked_at(parquet: Any, file: Path) -> tuple[int, set[str]]:
     Raises:
         DataError: a page is too large, or a nested column has too many values for its size.
     """
-    metadata = parquet.metadata
-    kinds = [metadata.schema.column(place).physical_type for place in range(metadata.num_columns)]
-    rows = PIECE // max(1, sum(TEXT if kind == "BYTE_ARRAY" else NUMBER for kind in kinds))
-    pointing = set()
+    schema = parquet.metadata.schema
+    columns = [schema.column(place) for place in range(len(schema.names))]
+    texts = [column.physical_type == "BYTE_ARRAY" for column in columns]
+    rows = PIECE // max(1, sum(TEXT if text else NUMBER for text in texts))
+    encodings: list[set[int]] = [set() for _ in columns]
     with file.open("rb") as stream:
-        for place in range(metadata.num_columns):
-            encodings = set()
-            for group in range(metadata.num_row_groups):
-                column = metadata.row_group(group).column(place)
-                size, values = column.total_compressed_size, 0
-                first = min(filter(None, (column.dictionary_page_offset, column.data_page_offset)))
-                for page in pages(stream, first, first + size):
-                    refuse_beyond("page", page.size, file)
-                    values += page.values
-                    encodings.add(page.encoding)
-                    if page.encoding == DELTAS:  # each may be as long as the page
-                        rows = min(rows, PIECE // max(1, page.size))
-                if metadata.schema.column(place).max_repetition_level:
-                    _refuse_nested(values, size, file)
-            if encodings <= TOLD and encodings & POINTING:
-                pointing.add(metadata.schema.column(place).path)
+        for part in parts(stream):
+            values = 0
+            for page in pages(stream, part):
+                refuse_beyond("page", page.size, file)
+                values += page.values
+                encodings[part.column].add(page.encoding)
+                if page.encoding == DELTAS:  # each may be as long as the page
+                    rows = min(rows, PIECE // max(1, page.size))
+            if columns[part.column].max_repetition_level:
+                _refuse_nested(values, part.size, file)
+    pointing = {
+        column.path
+        for column, found in zip(columns, encodings, strict=True)
+        if found <= TOLD and found & POINTING
+    }
     return int(max(1, rows)), pointing
 
 

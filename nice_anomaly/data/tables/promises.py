@@ -7,18 +7,25 @@ by what unpacks them; but nothing there counts before it has taken the memory.
 
 import io
 import struct
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import IO, Any
+from itertools import groupby
+from operator import itemgetter
+from typing import IO
 
 HEADERS = 1 << 10, 1 << 24  # bytes of a page's header that are looked at: long ones are rare
 POINTING = {2, 8}  # encodings of texts that are told once and pointed to
 TOLD = {0, 3, *POINTING}  # and those that tell each
 DELTAS = 7  # the encoding whose texts begin as the text before them does
-STOP, TRUTHS, BYTE, WHOLE, BINARY, STRUCT = 0, (1, 2), 3, (4, 5, 6), 8, 12
+STOP, BINARY, STRUCT, LISTS = 0, 8, 12, (9, 10)  # kinds of Thrift
+WHOLE = _, SHORT, LONG = 4, 5, 6  # its whole numbers
+SIZES = defaultdict(lambda: 1 << 62, {1: 0, 2: 0, 3: 1, 7: 8})  # of truths, a byte, a float
+DEEPEST = 12  # fields and places in lists, one within the other
+GROUPS, COLUMNS, ABOUT = 4, 1, 3  # fields of a Parquet file's end
+SIZE, FIRST_PAGE, FIRST_TEXTS = 7, 9, 11
 DICTIONARY, ROWS = 2, 3  # kinds of Arrow messages
 CONTINUES = b"\xff\xff\xff\xff"  # in front of a message
-DEEPEST = 2  # structs in the header of a page
 
 
 @dataclass(frozen=True)
@@ -30,65 +37,102 @@ class Page:
     encoding: int
 
 
-def pages(stream: IO[bytes], start: int, stop: int) -> Iterator[Page]:
-    """The pages of a column that lies between two places of a Parquet file.
+@dataclass(frozen=True)
+class Part:
+    """Where a column of a group of rows lies in a Parquet file, and how long it is there."""
+
+    column: int
+    start: int
+    size: int
+
+
+def parts(stream: IO[bytes]) -> Iterator[Part]:
+    """The parts of a Parquet file, as its end names them.
+
+    Raises:
+        ValueError, IndexError: the end is damaged.
+    """
+    end = stream.seek(-8, io.SEEK_END)
+    stream.seek(end - int.from_bytes(stream.read(4), "little"))
+    footer = stream.read()
+    numbers = (
+        ((path[1], path[3]), path[5], value)
+        for path, value in _numbers(footer, 0, STRUCT, LONG)
+        if len(path) == 6 and path[::2] == (GROUPS, COLUMNS, ABOUT)
+    )
+    for (_, column), own in groupby(numbers, itemgetter(0)):
+        known = {field: value for _, field, value in own}
+        begins = [known[field] for field in (FIRST_PAGE, FIRST_TEXTS) if known.get(field)]
+        yield Part(column, min(begins), known[SIZE])
+
+
+def pages(stream: IO[bytes], part: Part) -> Iterator[Page]:
+    """The pages of a part of a Parquet file.
 
     Raises:
         ValueError: there are no pages.
     """
-    place = start
-    while place < stop:
-        fields, length = _header(stream, place)
-        numbers: dict[int, int] = next(
-            (fields[key] for key in (5, 7, 8) if isinstance(fields.get(key), dict)), {}
-        )
-        encoding = numbers.get(4 if 8 in fields else 2, 0)
-        size, packed = fields.get(2, -1), fields.get(3, -1)
+    place = part.start
+    while place < part.start + part.size:
+        numbers, length = _header(stream, place)
+        size, packed = (numbers.get((field,), -1) for field in (2, 3))
         if min(size, packed) < 0:
             raise ValueError("the header of a page is damaged")
-        yield Page(size, numbers.get(1, 0), encoding)
+        kind = next((kind for kind in (5, 7, 8) if (kind, 1) in numbers), 0)
+        encoding = numbers.get((kind, 4 if kind == 8 else 2), 0)
+        yield Page(size, numbers.get((kind, 1), 0), encoding)
         place += length + packed
 
 
-def _header(stream: IO[bytes], place: int) -> tuple[dict[int, Any], int]:
-    """The fields of a page's header, and its length."""
-    for length in HEADERS:
+def _header(stream: IO[bytes], place: int) -> tuple[dict[tuple[int, ...], int], int]:
+    """The numbers of a page's header, and its length."""
+    for most in HEADERS:
         stream.seek(place)
+        found = _numbers(stream.read(most), 0, STRUCT, SHORT)
+        numbers = {}
         try:
-            return _struct(stream.read(length), 0, DEEPEST)
+            while True:
+                path, value = next(found)
+                numbers[path] = value
+        except StopIteration as end:
+            return numbers, end.value
         except IndexError:
             continue
     raise ValueError("the header of a page is damaged")
 
 
-def _struct(content: bytes, place: int, deep: int) -> tuple[dict[int, Any], int]:
-    """The numbers and structs of a struct by their fields, and where it ends."""
-    found: dict[int, Any] = {}
-    key = 0
-    while (head := content[place]) != STOP:
-        place += 1
-        if head >> 4:
-            key += head >> 4
-        else:
-            key, place = _number(content, place)
-        kind = head & 15
-        found[key], place = _value(content, place, kind, deep)
-    return found, place + 1
-
-
-def _value(content: bytes, place: int, kind: int, deep: int) -> tuple[Any, int]:
-    if kind in TRUTHS:
-        return kind == TRUTHS[0], place
-    if kind == STRUCT and deep:
-        return _struct(content, place, deep - 1)
-    if kind == BYTE:
-        return content[place], place + 1
+def _numbers(
+    content: bytes, place: int, kind: int, wanted: int, path: tuple[int, ...] = ()
+) -> Generator[tuple[tuple[int, ...], int], None, int]:
+    """The numbers of the ``wanted`` kind in a value, each with its fields; where the value ends."""
+    if len(path) > DEEPEST:
+        raise IndexError(path)
+    if kind == STRUCT:
+        key = 0
+        while (head := content[place]) != STOP:
+            if head >> 4:
+                key, place = key + (head >> 4), place + 1
+            else:
+                key, place = _number(content, place + 1)
+            place = yield from _numbers(content, place, head & 15, wanted, (*path, key))
+        return place + 1
+    if kind in LISTS:
+        head, place = content[place], place + 1
+        count = head >> 4
+        if count == 15:
+            count, place = _varint(content, place)
+        for number in range(count):
+            place = yield from _numbers(content, place, head & 15, wanted, (*path, number))
+        return place
+    if kind in WHOLE:
+        value, place = _number(content, place)
+        if kind == wanted:
+            yield path, value
+        return place
     if kind == BINARY:
         size, place = _varint(content, place)
-        return None, place + size
-    if kind in WHOLE:
-        return _number(content, place)
-    raise IndexError(kind)
+        return place + size
+    return place + SIZES[kind]
 
 
 def _varint(content: bytes, place: int) -> tuple[int, int]:
@@ -96,6 +140,8 @@ def _varint(content: bytes, place: int) -> tuple[int, int]:
     while content[place] & 128:
         value |= (content[place] & 127) << shift
         place, shift = place + 1, shift + 7
+        if shift > 70:
+            raise IndexError(place)
     return value | content[place] << shift, place + 1
 
 
