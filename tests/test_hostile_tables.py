@@ -301,6 +301,26 @@ def test_no_file_takes_all_memory(tmp_path: Path) -> None:
     assert max(peaks.values()) < MOST, peaks
 
 
+@pytest.mark.parametrize("kinds", [(0x0C, 0x04), (0x15, 0x05), (0x16, 0x66)])
+def test_a_damaged_parquet_ends_no_process(tmp_path: Path, kinds: tuple[int, int]) -> None:
+    """A field of another kind, or a size out of all reason, at every place where one may be."""
+    old, new = kinds
+    valid = parquet(pyarrow.table({"a": [1.0, 2.0] * 20, "b": ["1.5", "2.5"] * 20}))
+    paths = []
+    for place in (place for place, byte in enumerate(valid) if byte == old):
+        paths.append(tmp_path / f"{place}.parquet")
+        paths[-1].write_bytes(valid[:place] + bytes([new]) + valid[place + 1 :])
+    done = subprocess.run(
+        [sys.executable, "-c", READ, *paths],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2_000:]
+    assert len(done.stdout.splitlines()) == len(paths) > 2
+
+
 ODD: dict[str, tuple[bytes, int]] = {
     "a sign that parts texts inside": (b'a;b\n"1,5";"1\x1f2"\n"2,5";"2,5"\n"3,5";3,5\n', 3),
     "many empty lines first": (b"\n" * 99_999 + PLAIN.encode(), 40),

@@ -72,7 +72,7 @@ def pages(stream: IO[bytes], part: Part) -> Iterator[Page]:
     Raises:
         ValueError: there are no pages.
     """
-    place = part.start
+    place, end = part.start, stream.seek(0, io.SEEK_END)
     while place < part.start + part.size:
         numbers, length = _header(stream, place)
         size, packed = (numbers.get((field,), -1) for field in (2, 3))
@@ -80,8 +80,10 @@ def pages(stream: IO[bytes], part: Part) -> Iterator[Page]:
             raise ValueError("the header of a page is damaged")
         kind = next((kind for kind in (5, 7, 8) if (kind, 1) in numbers), 0)
         encoding = numbers.get((kind, 4 if kind == 8 else 2), 0)
-        yield Page(size, numbers.get((kind, 1), 0), encoding)
         place += length + packed
+        if place > end:
+            raise ValueError("a page goes on beyond the end of the file")
+        yield Page(size, numbers.get((kind, 1), 0), encoding)
 
 
 def _header(stream: IO[bytes], place: int) -> tuple[dict[tuple[int, ...], int], int]:
