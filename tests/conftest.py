@@ -32,6 +32,10 @@ importlib.import_module("nice_anomaly.cli.render")
 # Before anything loads it: two threads that wait for each other on a busy machine cost minutes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# A shell starts what it runs in the background deaf to Ctrl-C, and children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 FAST = ("--config", "digits", "--set", "train.epochs=3")
 
 

@@ -27,6 +27,7 @@ from nice_anomaly.run.claim import ClaimedError, claimed
 from nice_anomaly.run.folder import Trained, load_run, packed, unpacked
 from nice_anomaly.run.inspection import Seen, inspected
 from nice_anomaly.run.manifest import MANIFEST, DataRecord, Manifest, load_manifest
+from nice_anomaly.run.references import References
 from nice_anomaly.run.saving import new_run, refuse_taken, save_run, tidy, unfinished_run
 from nice_anomaly.run.stored import FORMAT, OLD
 
@@ -39,6 +40,7 @@ __all__ = [
     "ClaimedError",
     "DataRecord",
     "Manifest",
+    "References",
     "Seen",
     "Trained",
     "absent",

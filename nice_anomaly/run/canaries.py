@@ -63,10 +63,12 @@ def canaries(scorer: Scorer, rows: NDArray[Any], *, drawn: bool) -> Canaries:
     )
 
 
-def drawn_rows(model: Density, preprocess: Preprocess, layout: Layout, seed: int) -> NDArray[Any]:
-    """Samples that the model draws: levels for images, finite rows else."""
+def drawn_rows(
+    model: Density, preprocess: Preprocess, layout: Layout, seed: int, n: int = MOST
+) -> NDArray[Any]:
+    """``n`` samples that the model draws: levels for images, finite rows else."""
     device = model.device
-    rows = preprocess.to(device).to_raw(model.sample(MOST, seed=seed)).cpu().numpy()
+    rows = preprocess.to(device).to_raw(model.sample(n, seed=seed)).cpu().numpy()
     if layout.levels:
         return np.asarray(np.nan_to_num(rows).round().clip(0, layout.levels - 1), dtype=np.uint8)
     return np.asarray(rows[np.isfinite(rows).all(axis=1)])

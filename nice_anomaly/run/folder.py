@@ -27,16 +27,25 @@ from nice_anomaly.run.canaries import (
 from nice_anomaly.run.manifest import (
     CANARIES,
     MANIFEST,
+    REFERENCES,
     Manifest,
     as_json,
     load_manifest,
     parse_manifest,
+)
+from nice_anomaly.run.references import (
+    References,
+    fitting,
+    load_references,
+    references_bytes,
+    references_content,
 )
 from nice_anomaly.run.stored import FORMAT, OLD, Files, Folder, Memory, damaged, digest
 from nice_anomaly.run.weights import contents, weights_bytes
 from nice_anomaly.runtime import choose_device, choose_precision
 from nice_anomaly.scores import Scorer
 
+PARTS = {CANARIES: canaries_content, REFERENCES: references_content}
 ATTEMPTS = 10  # to read a run whole while others take its place
 logger = logging.getLogger(__name__)
 
@@ -63,6 +72,19 @@ class Trained:
             ArtifactError: their file is missing or damaged.
         """
         return load_canaries(self.manifest, self.files)
+
+    @property
+    def references(self) -> References:
+        """Some normal samples: those that it keeps, else as its model draws them.
+
+        Raises:
+            ArtifactError: their file is missing or damaged.
+        """
+        if REFERENCES in self.manifest.parts:
+            return load_references(self.manifest, self.files)
+        layout, seed = self.manifest.data.layout, self.manifest.settings.seed
+        rows = drawn_rows(self.model, self.preprocess, layout, seed, fitting(layout))
+        return References(rows, drawn=True)
 
     def scorer(self, device: str = "auto", *, noise_seed: int | None = None) -> Scorer:
         """What scores raw samples with this run's weights; see ``Scorer``.
@@ -92,7 +114,8 @@ class Trained:
     ) -> "Trained":
         """From the weights of a training; the manifest gets their fingerprint.
 
-        Some of ``rows`` become its canaries, scored on ``device``; else they are drawn.
+        Some of ``rows`` become its canaries, scored on ``device``, and its references; else the
+        canaries are drawn.
 
         Raises:
             NumericsError: weights or scores are not finite.
@@ -114,11 +137,14 @@ def packed(trained: Trained) -> dict[str, bytes]:
         ArtifactError: a part of it is gone.
     """
     newest = trained.upgraded()
-    manifest = newest.manifest
+    parts = {part: of for part, of in newest.manifest.parts.items() if part in PARTS}
+    manifest = replace(newest.manifest, parts=parts)  # what later versions add is not known here
     content = weights_bytes(newest.model.state_dict(), newest.preprocess, newest.seen)
     return {
         manifest.weights_file: content,
-        manifest.part_file(CANARIES): canaries_content(manifest, newest.files),
+        **{
+            manifest.part_file(part): PARTS[part](manifest, newest.files) for part in manifest.parts
+        },
         MANIFEST: as_json(manifest),
     }
 
@@ -163,14 +189,20 @@ def _opened(manifest: Manifest, files: Files) -> Trained:
 
 
 def _watched(trained: Trained, rows: NDArray[Any] | None, device: str) -> Trained:
-    """The same in the newest format, with canaries from ``rows``, or drawn."""
+    """The same in the newest format, with canaries and references from ``rows``.
+
+    Without, the canaries are drawn, and no references are kept.
+    """
     manifest, scorer = trained.manifest, trained.scorer(device)
     if rows is None:
         own = trained.model, trained.preprocess, manifest.data.layout, manifest.settings.seed
         found = canaries(scorer, drawn_rows(*own), drawn=True)
     else:
         found = canaries(scorer, rows, drawn=False)
-    content = canaries_bytes(found)
-    manifest = replace(manifest, parts={CANARIES: digest(content)}, format=FORMAT)
-    files = Memory(trained.files.where, {manifest.part_file(CANARIES): content})
-    return replace(trained, manifest=manifest, files=files)
+    parts = {CANARIES: canaries_bytes(found)}
+    if rows is not None:
+        parts[REFERENCES] = references_bytes(rows[: fitting(manifest.data.layout)])
+    hashes = {part: digest(content) for part, content in parts.items()}
+    manifest = replace(manifest, parts=hashes, format=FORMAT)
+    files = {manifest.part_file(part): content for part, content in parts.items()}
+    return replace(trained, manifest=manifest, files=Memory(trained.files.where, files))

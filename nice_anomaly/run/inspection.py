@@ -8,13 +8,14 @@ from typing import Literal
 from nice_anomaly.errors import ArtifactError, NiceAnomalyError, NotCalibratedError
 from nice_anomaly.run.calibration import SUFFIX, calibrations, file_of, load_calibration
 from nice_anomaly.run.canaries import load_canaries
-from nice_anomaly.run.manifest import CANARIES, MANIFEST, Manifest, load_manifest
+from nice_anomaly.run.manifest import CANARIES, MANIFEST, REFERENCES, Manifest, load_manifest
+from nice_anomaly.run.references import load_references
 from nice_anomaly.run.stored import OLD, Folder, denied
 from nice_anomaly.run.weights import contents
 
 State = Literal["ok", "damaged", "of other weights", "left over", "of a training", "not of a run"]
 OF_TRAINING = (".training", "checkpoint.safetensors")
-OURS = ("weights-", f"{CANARIES}-")
+OURS = ("weights-", f"{CANARIES}-", f"{REFERENCES}-")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ def _of_run(path: Path) -> Iterator[Seen]:
     yield _tried(manifest.weights_file, lambda: contents(manifest, files))
     if CANARIES in manifest.parts:
         yield _tried(manifest.part_file(CANARIES), lambda: load_canaries(manifest, files))
+    if REFERENCES in manifest.parts:
+        yield _tried(manifest.part_file(REFERENCES), lambda: load_references(manifest, files))
     for name in calibrations(path):
         yield _calibration(path, manifest, name)
 

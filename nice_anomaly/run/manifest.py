@@ -24,6 +24,7 @@ from nice_anomaly.training import EpochSummary
 
 MANIFEST = "run.json"
 CANARIES = "canaries"
+REFERENCES = "references"  # not of every run
 MOST_NAMED = 8  # wrong entries in a sentence
 
 
