@@ -18,6 +18,7 @@ from nice_anomaly.data.tables.cells import Cells, missing, numbers, words
 NEVER = np.datetime64("NaT", "us")
 ISO, CLOCK = "", "%H:%M"
 COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}  # by the number of digits
+MOST_TICKS = 9e18  # microseconds that a moment may be from 1970
 EPOCHS = {"epoch s": 1e6, "epoch ms": 1e3, "epoch us": 1.0, "epoch ns": 1e-3}  # microseconds each
 EPOCH_YEARS = (1e9, 2.1e9)  # 2001 to 2036 in seconds
 TIMELY = re.compile(r"time|date|stamp|epoch|unix|zeit|datum|fecha|^ts$|^t$", re.IGNORECASE)
@@ -61,9 +62,9 @@ def moments(cells: Cells, form: str = ISO) -> tuple[NDArray[np.datetime64], NDAr
     empty = missing(cells)
     if form in EPOCHS:
         counts, wrong = numbers(cells)
-        ticks = np.nan_to_num(counts * EPOCHS[form])
-        wrong |= np.abs(ticks) > 9e18
-        since = np.where(wrong, 0, ticks).astype(np.int64).astype("datetime64[us]")
+        wrong |= np.abs(counts) > MOST_TICKS / EPOCHS[form]
+        ticks = np.where(empty | wrong, 0, counts) * EPOCHS[form]
+        since = ticks.astype(np.int64).astype("datetime64[us]")
         return np.where(empty | wrong, NEVER, since), wrong
     if cells.dtype.kind == "f" and form == ISO:
         return np.full(len(cells), NEVER), ~empty
