@@ -5,6 +5,8 @@ them.
 """
 
 import io
+import math
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +19,7 @@ from nice_anomaly.words import brief
 
 Picture = NDArray[np.uint8]  # [h, w, 3]
 
-# From dark to light in steps that look equal, as "inferno" of S. van der Walt and N. Smith has them.
+# From dark to light in steps that look equal: "inferno" of S. van der Walt and N. Smith.
 HOT = (
     "000004", "110a30", "320a5e", "57106e", "781c6d", "9a2865", "bc3754", "d84c3e", "ed6925",
     "f98e09", "fbb61a", "f4df53", "fcffa4",
@@ -30,6 +32,9 @@ RIM, GAP, MARGIN = 4, 18, 24
 LINE = 20  # pixels from one line of text to the next
 LARGE, PLAIN = 18, 14  # letters
 MOST_ON_A_SHEET = 40
+WRITTEN_AS = str.maketrans(
+    {"–": "-", "—": "-", "−": "-", "ß": "ss", "×": "x", "≤": "<=", "≥": ">="}
+)
 SOFTWARE = "nice-anomaly explain"
 
 
@@ -138,15 +143,27 @@ def verdict(one: ImageReasons, unit: str) -> str:
     return "; ".join(parts)
 
 
-def small(picture: Picture, height: int, width: int) -> Picture:
-    """A picture of at most this size; one that is larger is shrunk, its pixels averaged."""
+def small_panels(one: ImageReasons, height: int, width: int) -> list[Picture]:
+    """The same in at most this size, with a rim; larger ones are shrunk, their pixels averaged."""
     from PIL import Image
 
-    share = min(1.0, height / picture.shape[0], width / picture.shape[1])
-    if share == 1.0:
-        return picture
-    size = max(1, round(picture.shape[1] * share)), max(1, round(picture.shape[0] * share))
-    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
+    h, w = one.heat.shape
+    share = min(1.0, (height - 2) / h, (width - 2) / w)
+    size = max(1, round(w * share)), max(1, round(h * share))
+    shown = []
+    for picture in panels(one):
+        inner = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
+        shown.append(np.pad(inner, ((1, 1), (1, 1), (0, 0))))
+    if one.box is not None:
+        box, heat = one.box, shown[1]
+        top, left = int(box.top * share), int(box.left * share)
+        bottom, right = (
+            math.ceil(end * share) for end in (box.top + box.height, box.left + box.width)
+        )
+        inside = heat[top + 1 : bottom + 1, left + 1 : right + 1].copy()
+        heat[top : bottom + 2, left : right + 2] = colour(MARK)
+        heat[top + 1 : bottom + 1, left + 1 : right + 1] = inside
+    return shown
 
 
 def png(picture: Picture) -> bytes:
@@ -196,9 +213,14 @@ def _font(size: int = PLAIN) -> Any:
 
 
 def _drawable(text: str) -> str:
-    """The text with a mark for each letter that the font of every machine does not have."""
-    known = "–—…≤≥×−‘’“”→"
-    return "".join(sign if sign < "Ā" or sign in known else "?" for sign in text)
+    """The text in the letters of the font that is everywhere; a mark for each that it lacks.
+
+    >>> _drawable("Größe 3–4, 部品")
+    'Grosse 3-4, ??'
+    """
+    plain = unicodedata.normalize("NFKD", text.translate(WRITTEN_AS))
+    kept = (sign for sign in plain if not unicodedata.combining(sign))
+    return "".join(sign if " " <= sign <= "~" else "?" for sign in kept)
 
 
 def _wrapped(text: str, width: int) -> list[str]:

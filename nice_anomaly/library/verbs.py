@@ -185,7 +185,10 @@ class Run(Judging, Explaining, Drawing, Verifying):
         refuse_unknown(self.detect, TableWords, table)
         rule = None if fdr is None else Discoveries(fdr, "by" if by else "bh")
         if rule is not None and explain is not None and explain.every:
-            raise ConfigError("`fdr` decides at the end what is flagged: `explain` explains that.")
+            raise ConfigError(
+                "`fdr` decides at the end what is flagged, and only that can then be explained: "
+                "leave `explain_all=True` away."
+            )
         against = self.chosen(calibration)
         explainer = cache(partial(self.explainer, against, say=say))
         columns = Columns(**table, group_column=against.group_column)
