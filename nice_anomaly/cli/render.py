@@ -201,6 +201,10 @@ class Bar:
         """``completed`` are done, of ``total`` where that is only known now; then the note."""
         self._progress.update(self._task, completed=completed, total=total, note=visible(note))
 
+    def note(self, text: str) -> None:
+        """What else is to be said."""
+        self._progress.update(self._task, note=visible(text))
+
 
 @contextmanager
 def progress_bar(label: str, total: int | None, unit: str) -> Iterator[Bar]:

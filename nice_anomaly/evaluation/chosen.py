@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
 from heapq import nsmallest
 from typing import Any
 
@@ -100,7 +101,7 @@ def named(
         known += names[: REMEMBERED - len(known)]
         rows = [row for row, name in enumerate(names) if name in found]
         faults = {row: one.batch.faults[row] for row in rows if row in one.batch.faults}
-        refuse_unreadable(faults, lambda row, names=names: f"{source}, sample {names[row]}")
+        refuse_unreadable(faults, partial(_sample, source, names))
         count += len(rows)
         refuse_beyond("explained", count, "what is to be explained")
         for row, chosen in zip(rows, _of(one, rows, calibration), strict=True):
@@ -109,6 +110,10 @@ def named(
     if absent:
         raise DataError(_nobody(absent, known, source))
     return [chosen for name in ids for chosen in found[name]]
+
+
+def _sample(source: str, names: Sequence[str], row: int) -> str:
+    return f"{source}, sample {names[row]}"
 
 
 def _merged(

@@ -6,8 +6,10 @@ from datetime import date, time
 from typing import Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nice_anomaly.data import Written
+from nice_anomaly.data.dataset import Kind
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.explain import words
 from nice_anomaly.explain.texts import columns_of
@@ -76,7 +78,7 @@ class Explanation(Sequence[Reasons]):
             "flagged": [one.held.flagged for one in self],
             "passes": [one.passes for one in self],
         }
-        kind = "image" if self and isinstance(self[0], ImageReasons) else "table"
+        kind: Kind = "image" if self and isinstance(self[0], ImageReasons) else "table"
         columns |= columns_of(dict(enumerate(self)), len(self), kind, self.unit)
         return pandas.DataFrame(columns)
 
@@ -119,8 +121,12 @@ def _of_image(one: ImageReasons, *, pixels: bool) -> dict[str, Any]:
     }
     if not pixels:
         return found
-    heat = np.nan_to_num(one.heat).round(DIGITS)
-    images = {"image": one.image, "expected": one.expected, "least": one.least, "heat": heat}
+    images: dict[str, NDArray[Any]] = {
+        "image": one.image,
+        "expected": one.expected,
+        "least": one.least,
+        "heat": np.nan_to_num(one.heat).round(DIGITS),
+    }
     return found | {name: image.tolist() for name, image in images.items()}
 
 

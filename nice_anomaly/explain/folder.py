@@ -38,7 +38,7 @@ class Album:
 
     def __init__(self, folder: Path, unit: str) -> None:
         """Raises ConfigError or ArtifactError for a place where none can be; see ``check``."""
-        check(folder, (SHEET,))
+        check(folder, files=(SHEET,))
         self._folder, self._unit, self.count = folder, unit, 0
         self._taken = {SHEET, RECORD}
         self._first: list[ImageReasons] = []
@@ -93,7 +93,9 @@ def names_for(label: str) -> Iterator[str]:
         yield f"{short}-{number}"
 
 
-def check(folder: Path, files: tuple[str, ...] = (SHEET, RECORD, ROWS)) -> None:
+def check(
+    folder: Path, argument: str = "output", files: tuple[str, ...] = (SHEET, RECORD, ROWS)
+) -> None:
     """Say at once that explanations cannot be written to a folder.
 
     Raises:
@@ -101,23 +103,23 @@ def check(folder: Path, files: tuple[str, ...] = (SHEET, RECORD, ROWS)) -> None:
             origin.
         ArtifactError: it may not be written to.
     """
-    refuse_no_name(folder, "output")
+    refuse_no_name(folder, argument)
     if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"`output` {folder} is a file: name a folder.")
+        raise ConfigError(f"`{argument}` {folder} is a file: name a folder.")
     place = folder if folder.is_dir() else folder.parent
     if not place.is_dir():
         raise ConfigError(
-            f"`output` {folder}: the folder {place}/ does not exist: create it first."
+            f"`{argument}` {folder}: the folder {place}/ does not exist: create it first."
         )
     if not os.access(place, os.W_OK | os.X_OK):
         raise ArtifactError(
-            f"`output` {folder}: permission denied: nothing can be written in {place}/."
+            f"`{argument}` {folder}: permission denied: nothing can be written in {place}/."
         )
     for name in files:
         if not _ours(folder / name):
             raise ConfigError(
-                f"`output` {folder} holds a {name} that no explanation wrote: it is not replaced. "
-                f"Name another folder."
+                f"`{argument}` {folder} holds a {name} that no explanation wrote: it is not "
+                f"replaced. Name another folder."
             )
 
 

@@ -31,6 +31,7 @@ SIDE, SMALL = 224, 112  # pixels that an image is enlarged to, about, alone and 
 RIM, GAP, MARGIN = 4, 18, 24
 LINE = 20  # pixels from one line of text to the next
 LARGE, PLAIN = 18, 14  # letters
+HEAT = 0.8  # of what is seen where it is odd; the rest is the image below
 MOST_ON_A_SHEET = 40
 WRITTEN_AS = str.maketrans(
     {"–": "-", "—": "-", "−": "-", "ß": "ss", "×": "x", "≤": "<=", "≥": ">="}
@@ -57,7 +58,7 @@ def panels(one: ImageReasons) -> list[Picture]:
     """The pictures that ``TITLES`` name, a pixel a pixel."""
     return [
         rgb(one.image),
-        heated(one.heat),
+        _bytes(HEAT * heated(one.heat) + (1 - HEAT) * rgb(one.image)),
         rgb(one.expected),
         rgb(one.least),
         difference(one.image, one.expected),
@@ -236,7 +237,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _zoom(one: ImageReasons, side: int) -> int:
-    return max(1, side // max(one.heat.shape))
+    return max(1, side // int(max(one.heat.shape)))
 
 
 def _framed(picture: Picture, zoom: int, box: Box | None) -> Picture:
