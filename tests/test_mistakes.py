@@ -205,7 +205,7 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
             "new.csv has no sample 'P01'. Did you mean 'P",
         ),
         "explain what cannot be read": (
-            "explain bad.csv --id 2", 3, "bad.csv, sample 2: mean radius is broken, not a",
+            "explain bad.csv --id P005", 3, "bad.csv, sample P005: mean radius is broken, not a",
         ),
         "explain beside what cannot be read": (
             "explain bad.csv", 3, "or leave it out with --skip-unreadable.",
