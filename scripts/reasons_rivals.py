@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nice_anomaly.explain.screen import Gaussian
+from nice_anomaly.explain.screen import gaussian
 from nice_anomaly.scores import Scorer
 
 Rows = NDArray[np.float64]
@@ -28,9 +28,10 @@ def gradient(rows: Rows, scorer: Scorer, normal: Rows) -> Rows:
     return found
 
 
-def gaussian_z(rows: Rows, gaussian: Gaussian) -> Rows:
-    """The square of the conditional z-value under one normal density."""
-    return gaussian.gains(rows)
+def gaussian_z(rows: Rows, scorer: Scorer) -> Rows:
+    """The square of the conditional z-value under the normal density of the whitening."""
+    x = scorer.preprocess.midpoint(torch.from_numpy(rows))
+    return gaussian(scorer, rows).gains(x)
 
 
 def shapley(rows: Rows, scorer: Scorer, normal: Rows, random: np.random.Generator) -> Rows:

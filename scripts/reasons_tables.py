@@ -9,7 +9,7 @@ counted. Every method sees the same rows and the same run.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import Annotated, Any
@@ -24,10 +24,8 @@ from nice_anomaly import learn
 from nice_anomaly.cli import render
 from nice_anomaly.config import load
 from nice_anomaly.explain.row_repair import changes
-from nice_anomaly.explain.screen import gaussian
-from nice_anomaly.explain.slots import slots
-from nice_anomaly.explain.tables import POINTS, RowExplainer
-from nice_anomaly.explain.trials import Trials
+from nice_anomaly.explain.tables import RowExplainer
+from nice_anomaly.explain.trials import Trials, View
 from nice_anomaly.explain.value import Held, RowReasons
 from nice_anomaly.scores import Scorer
 
@@ -37,9 +35,10 @@ SETS = (
     "10_cover", "22_magic.gamma", "23_mammography", "2_annthyroid", "28_pendigits",
     "30_satellite", "39_vertebral", "40_vowels", "41_Waveform", "43_WDBC",
 )  # fmt: skip
-MOST_LEARNED, MOST_LEFT = 4_000, 4_000
-PLANTS, TWICE, ANOMALIES, NORMALS, SHAPLEY = 150, 60, 60, 100, 15  # rows
-SCREENED = 8  # columns that a Gaussian may choose, to see what that costs
+MOST_LEARNED, MOST_LEFT, MOST = 4_000, 4_000, 100
+PLANTS = {"tail": 100, "relation": 600}  # rows that are changed, few of which are flagged then
+TWICE, ANOMALIES, NORMALS, SHAPLEY = 60, 60, 100, 12  # rows
+SCREENED = 4  # columns that either way of screening may choose, to see what that costs
 KINDS = ("tail", "relation")
 
 
@@ -106,11 +105,16 @@ def case(file: Path, seed: int, overrides: Sequence[str]) -> Case:
         run.trained.references,
     )
     scorer, columns = run.scorer(against), getattr(reading, "columns", None)
-    trials = Trials(scorer, slots(columns, scorer.preprocess, references.rows, POINTS), None)
     explainer = RowExplainer(scorer, references.rows, columns)
+    trials = screened_to(explainer.trials, learned.shape[1])
     passing = left[scorer(left).values >= against.threshold]
     anomalous = random.permutation(rows[truth == 1])
     return Case(scorer, trials, explainer, against.threshold, learned, passing, anomalous)
+
+
+def screened_to(trials: Trials, most: int) -> Trials:
+    """The same with other columns tried: ``most`` by either way."""
+    return replace(trials, screen=replace(trials.screen, most=most))
 
 
 def measured(one: Case, seed: int, fewer: int) -> dict[str, Any]:
@@ -118,15 +122,17 @@ def measured(one: Case, seed: int, fewer: int) -> dict[str, Any]:
     random = np.random.default_rng(seed)
     found: dict[str, Any] = {"columns": one.learned.shape[1]}
     for kind in KINDS:
-        true, rows, places = planted(one, kind, PLANTS // fewer, 1, random)
+        true, rows, places = planted(one, kind, PLANTS[kind] // fewer, 1, random)
         found[kind] = ranked(one, rows, places[:, 0], random)
         found[f"{kind}, repair"] = repaired(one, true, rows, places[:, 0])
     for kind in KINDS:
-        found[f"{kind}, two"] = two(one, *planted(one, kind, TWICE // fewer, 2, random)[1:])
+        _, rows, places = planted(one, kind, TWICE // fewer, 2, random)
+        found[f"{kind}, two"] = two(one, rows, places)
     found["anomalies"] = anomalies(one, ANOMALIES // fewer)
-    views = one.trials.views(one.normal[: NORMALS // fewer], np.array([np.inf]))
-    cells = [one.p_value for one in views[0].judged]
-    found["cells below 1 %"] = float((np.array(cells) < 0.01).mean())
+    some = one.normal[: NORMALS // fewer]
+    views = one.trials.views(some, np.full(len(some), np.inf))
+    cells = [column.p_value < 0.01 for view in views for column in view.found.values()]
+    found["cells below 1 %"] = mean(cells)
     return found
 
 
@@ -145,7 +151,7 @@ def planted(
         other = one.normal[random.integers(len(one.normal), size=len(some)), some]
         rows[i, some] = middle[some] + size * spread[some] if kind == "tail" else other
     new = one.flagged(rows) & (rows != true).any(axis=1)
-    return true[new], rows[new], places[new]
+    return true[new][:MOST], rows[new][:MOST], places[new][:MOST]
 
 
 def ranked(
@@ -154,22 +160,28 @@ def ranked(
     """How often the changed column is first and within three, by every method."""
     if not len(rows):
         return {}
-    views = one.trials.views(rows, np.full(len(rows), np.inf))
-    odds = np.array([found.odds for found in views[0].judged]).T
-    gains = np.array([found.gain for found in views[0].judged]).T
-    linear = rivals.gaussian_z(rows, gaussian(one.scorer, one.learned))
-    last = np.sort(linear, axis=1)[:, -min(SCREENED, linear.shape[1])]
+    ceiling = np.full(len(rows), np.inf)
+    views, width = one.trials.views(rows, ceiling), rows.shape[1]
+    screened = screened_to(one.trials, SCREENED).views(rows, ceiling)
     few = rows[:SHAPLEY]
     blames = {
         "marginal z": rivals.marginal_z(rows, one.learned),
         "gradient × input": rivals.gradient(rows, one.scorer, one.learned),
         "Shapley sampling": rivals.shapley(few, one.scorer, one.learned, random),
-        "Gaussian conditional z": linear,
-        "best value": gains,
-        "posterior": odds,
-        f"posterior of {SCREENED}": np.where(linear >= last[:, None], odds, -np.inf),
+        "Gaussian conditional z": rivals.gaussian_z(rows, one.scorer),
+        "best value": blame(views, "gain", width),
+        "posterior": blame(views, "odds", width),
+        f"posterior of {SCREENED} by either screen": blame(screened, "odds", width),
     }
     return {name: placed(blame, places[: len(blame)]) for name, blame in blames.items()}
+
+
+def blame(views: Sequence[View], what: str, width: int) -> Rows:
+    """A figure of all columns, ``[n, d]``; -∞ for those that were not tried."""
+    every: Rows = np.array(
+        [[getattr(view.found.get(f"x{j}"), what, -np.inf) for j in range(width)] for view in views]
+    )
+    return every
 
 
 def placed(blame: Rows, places: Places) -> dict[str, float]:
@@ -213,21 +225,30 @@ def two(one: Case, rows: Rows, places: Places) -> dict[str, float]:
         return {}
     ceiling, held = np.full(len(rows), np.inf), one.held(rows)
     views = one.trials.views(rows, ceiling)
-    tops = [list(view.ranked())[:2] or [0] for view in views]
+    tops = [list(view.ranked())[:2] for view in views]
     now = rows.copy()
-    done = changes(one.trials, rows, views, [top[0] for top in tops], held)
+    done = changes(one.trials, rows, [top[0] for top in tops], held)
     for row, change in zip(now, done, strict=True):
         row[change.place] = change.after
     again = one.trials.views(now, ceiling)
-    names = [change.cause.column for change in done]
-    seconds = [next(view.ranked([name]), -1) for view, name in zip(again, names, strict=True)]
-    pairs = [{top[0], second} for top, second in zip(tops, seconds, strict=True)]
-    true = [set(some) for some in places.tolist()]
+    pairs = [
+        [
+            change.cause.column,
+            *(second.slot.name for second in [*view.ranked([change.cause.column])][:1]),
+        ]
+        for change, view in zip(done, again, strict=True)
+    ]
     return {
         "rows": len(rows),
-        "at once": mean([len(set(a) & b) / 2 for a, b in zip(tops, true, strict=True)]),
-        "one by one": mean([len(a & b) / 2 for a, b in zip(pairs, true, strict=True)]),
+        "at once": recall([[found.slot.name for found in top] for top in tops], places),
+        "one by one": recall(pairs, places),
     }
+
+
+def recall(found: Sequence[Sequence[str]], places: Places) -> float:
+    """The share of the true columns among those that were found."""
+    true = [{f"x{j}" for j in some} for some in places.tolist()]
+    return mean([len(set(a) & b) / len(b) for a, b in zip(found, true, strict=True)])
 
 
 def anomalies(one: Case, most: int) -> dict[str, float]:
