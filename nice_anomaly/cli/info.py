@@ -137,7 +137,7 @@ def facts(run: "Run") -> list[tuple[str, str]]:
         ("parameters", f"{model.parameter_count:,}"),
         of_training(model, manifest.history, manifest.best_epoch),
         *of_weights(model),
-        ("samples kept", _kept(manifest)),
+        ("samples kept", kept(manifest)),
     )
 
 
@@ -172,7 +172,7 @@ def of_manifest(manifest: "Manifest", *of_model: tuple[str, str]) -> list[tuple[
     ]
 
 
-def _kept(manifest: "Manifest") -> str:
+def kept(manifest: "Manifest") -> str:
     """How many normal samples are in the run's folder, and what for."""
     from nice_anomaly.run.canaries import MOST
     from nice_anomaly.run.manifest import REFERENCES
