@@ -12,7 +12,8 @@ from nice_anomaly.explain.value import Held
 SIDES = (5, 7, 10)
 EACH = 3  # blocks of a side by a test and round
 NEAREST = 3  # normal images that a block may be borrowed from
-ROUNDS = 20
+ROUNDS, PASSES = 8, 20  # of replacing, of giving back
+MOST = 0.5  # of the pixels: what replaces more of an image is no small place
 TAKEN, GIVEN_BACK = 4, 7  # tiles across an image
 
 
@@ -60,7 +61,7 @@ class Repair:
         going = [a if not b.passes else b for a, b in zip(starts, singles, strict=True)]
         ends = self._by_blocks(going)
         return [
-            end if end.passes else self._by_tiles(start) or end
+            end if end.passes and self._small(start, end) else self._by_tiles(start) or end
             for start, end in zip(starts, ends, strict=True)
         ]
 
@@ -68,7 +69,7 @@ class Repair:
         """With every tile of the start given back that the verdict does not need."""
         found = list(ends)
         going = [i for i, end in enumerate(ends) if end.passes]
-        for _ in range(ROUNDS):
+        for _ in range(PASSES):
             pairs = [(found[i].image, starts[i].image) for i in going]
             places = [self._differing(*pair) for pair in pairs]
             single = [[[place] for place in some] for some in places]
@@ -109,6 +110,11 @@ class Repair:
                 found[i] = better
             going = still
         return found
+
+    def _small(self, start: State, end: State) -> bool:
+        shape = self.trying.layout.shape
+        changed = (start.image != end.image).reshape(*shape[:2], -1).any(axis=2)
+        return bool(changed.mean() <= MOST)
 
     def _by_tiles(self, start: State) -> State | None:
         held = start.held
