@@ -63,7 +63,7 @@ def repaired(
         some = [i for i in some if not states[i].passes]
         after, ceiling = (states[i].row for i in some), [held[i].high for i in some]
         now = dict(zip(some, trials.views(np.array([*after]), np.array(ceiling)), strict=True))
-    return [_pruned(trials, state, one) for state, one in zip(states, held, strict=True)]
+    return [pruned(trials, state, one) for state, one in zip(states, held, strict=True)]
 
 
 def changes(
@@ -99,7 +99,7 @@ def _after(state: Repaired, change: Change, held: Held) -> Repaired:
     return Repaired(row, (*state.changes, change), change.score, passes)
 
 
-def _pruned(trials: Trials, state: Repaired, held: Held) -> Repaired:
+def pruned(trials: Trials, state: Repaired, held: Held) -> Repaired:
     """The same without the changes that it passes without, those found first given back first."""
     while state.passes and len(state.changes) > 1:
         without = np.repeat(state.row[None], len(state.changes), axis=0)
