@@ -47,7 +47,7 @@ Output = Annotated[
     ),
 ]
 EXAMPLES = (
-    "nice-anomaly explain new.csv --id 1374",
+    "nice-anomaly explain new.csv --id 137",
     "nice-anomaly explain new_parts/ --top 20 --output why/",
 )
 
