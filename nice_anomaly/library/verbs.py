@@ -4,20 +4,23 @@ The arguments are the options of the command line, with its defaults and its err
 """
 
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any, Unpack
 
 import numpy as np
 
 from nice_anomaly import normals, run
 from nice_anomaly.data import Watch, recognise, set_or_inputs, unwatched
+from nice_anomaly.errors import ConfigError
 from nice_anomaly.evaluation.found import Found
 from nice_anomaly.evaluation.journal import Journal, made_by
+from nice_anomaly.evaluation.reasoned import Asked, reasoned
 from nice_anomaly.evaluation.samples import Columns, Score, TableWords, reading_for, samples
 from nice_anomaly.evaluation.summary import unmatched
 from nice_anomaly.evaluation.verdicts import Stream, together, told, verdicts
 from nice_anomaly.library.binding import Say, warn
 from nice_anomaly.library.drawing import Drawing
+from nice_anomaly.library.explaining import Explaining
 from nice_anomaly.library.judging import Judging
 from nice_anomaly.library.pace import budget_of
 from nice_anomaly.library.verifying import Verifying
@@ -29,7 +32,7 @@ from nice_anomaly.vocabulary import RuleName, ScoreName, Tail
 from nice_anomaly.words import counted, refuse_unknown
 
 
-class Run(Judging, Drawing, Verifying):
+class Run(Judging, Explaining, Drawing, Verifying):
     """A trained model with its calibrations, on one device; ``learn`` and ``load_run`` make it."""
 
     def score(
@@ -163,6 +166,7 @@ class Run(Judging, Drawing, Verifying):
         watch: Watch = unwatched,
         keep_columns: bool = False,
         journal: Journal | None = None,
+        explain: Asked | None = None,
         **table: Unpack[TableWords],
     ) -> Stream:
         """Verdicts in batches at constant memory; with ``fdr`` after all samples are scored.
@@ -170,7 +174,8 @@ class Run(Judging, Drawing, Verifying):
         ``inputs`` are a user's samples or a built-in set, whose test part is read. ``by`` bounds
         the false discoveries under any dependence. ``watch`` hears how many were scored. With
         ``keep_columns`` verdicts have the columns of the input even after ``fdr``. A ``journal``
-        keeps scores, and has those that were kept. What can be said of a ``table``: see
+        keeps scores, and has those that were kept. Verdicts have the reasons that ``explain`` asks
+        for; under ``fdr`` those of every sample cannot be had. What can be said of a ``table``: see
         ``evaluation.samples.Columns``.
 
         Raises:
@@ -179,7 +184,13 @@ class Run(Judging, Drawing, Verifying):
         """
         refuse_unknown(self.detect, TableWords, table)
         rule = None if fdr is None else Discoveries(fdr, "by" if by else "bh")
+        if rule is not None and explain is not None and explain.every:
+            raise ConfigError(
+                "`fdr` decides at the end what is flagged, and only that can then be explained: "
+                "leave `explain_all=True` away."
+            )
         against = self.chosen(calibration)
+        explainer = cache(partial(self.explainer, against, say=say))
         columns = Columns(**table, group_column=against.group_column)
         found = set_or_inputs(inputs)
         source, scorer = found.name, self.scorer(against)
@@ -188,11 +199,13 @@ class Run(Judging, Drawing, Verifying):
             score = journal.around(scorer, made_by(scorer, found, columns.dialect))
         stream, normal = samples(self.trained, found, score, self._root, columns, watch)
         if rule is not None:
-            keep = keep_columns
-            stream, against, m = together(stream, against, rule, keep_columns=keep)
+            keep = {"keep_columns": keep_columns, "keep_values": explain is not None}
+            stream, against, m = together(stream, against, rule, **keep)
             for remark in rule.remarks(against, m):
                 say(remark)
         found_out = told(verdicts(stream, against), self.manifest.data, say)
+        if explain is not None:
+            found_out = reasoned(found_out, against, explainer, explain)
         return Stream(source, found_out, against, rule, normal)
 
     def detect(
