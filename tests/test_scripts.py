@@ -218,6 +218,23 @@ def test_a_pair_of_powers_is_of_one_score(run: Run, monkeypatch: pytest.MonkeyPa
     assert found["type_ii"] == pytest.approx(1 - flagged.mean())
 
 
+def test_planted_patches_are_looked_for_by_every_method(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = script("reasons_images")
+    monkeypatch.setattr(images, "SHAPE", (8, 8))
+    for name, value in {"SIDE": 3, "LEVELS": 17, "CHANGED": 4, "BY": 4, "STEPS": 3}.items():
+        monkeypatch.setattr(images, name, value)
+    found = images.of_run(run, builtin("digits").values, 4, 0)
+    assert list(found)[:2] == ["ours, likelihood", "ours, auto"]
+    assert len(found) == 5
+    for line in found.values():
+        mean, low, high = line["auroc"]
+        assert low <= mean <= high
+        assert set(line["kinds"]) == set(images.KINDS)
+    assert found["ours, likelihood"]["auroc"][0] > 0.6
+
+
 def test_tables_are_ranked_by_every_method(tmp_path: Path) -> None:
     tables, target = script("bench_tables"), tmp_path / "tables.json"
     rng = np.random.default_rng(0)
