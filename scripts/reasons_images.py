@@ -30,6 +30,7 @@ SIDE, SHAPE, LEVELS = 7, (28, 28), 256
 CHANGED, BY = 10, 32  # pixels of a patch at least, and levels that they change by
 PLANTS, QUICK_PLANTS = 100, 3  # of a kind
 SEED = 7_2026
+ALPHA = 0.01  # of the thresholds
 CUT = 0.01  # of the pixels of normal images are nominally lit
 STEPS = 50  # of expected gradients
 
@@ -40,9 +41,13 @@ Method = Callable[[Images], Maps]
 
 @dataclass(frozen=True)
 class Plants:
-    """Images ``[n, d]`` with a patch in ``boxes``; the index of its kind in ``kinds`` ``[n]``."""
+    """Images ``[n, d]`` with a patch in ``boxes``; the index of its kind in ``kinds`` ``[n]``.
+
+    ``before`` ``[n, d]`` are the same without.
+    """
 
     images: Images
+    before: Images
     boxes: list[Box]
     kinds: NDArray[np.int64]
 
@@ -78,12 +83,11 @@ def of_run(run: Run, test: Images, count: int, seed: int) -> dict[str, Any]:
     usual = test[order[-8 * count :]]
     found: dict[str, Any] = {}
     for score in SCORES:
-        calibration = run.normals(score=score).calibrate(Certified(0.01))
+        calibration = run.normals(score=score).calibrate(Certified(ALPHA))
         found[f"ours, {score}"] = of_ours(run, calibration, plants, usual)
         render.say(f"{run.name}, {score}: {found[f'ours, {score}']}")
-    flagged = held_of(run.scorer(), found["ours, likelihood"].pop("low"), plants.images)
-    found["ours, auto"].pop("low")
-    which = np.array([one.flagged for one in flagged])
+    low = found["ours, likelihood"]["threshold"]
+    which = newly(run.scorer(), low, plants)
     for name, method in rivals(run).items():
         started = time.process_time()
         heat = method(plants.images)
@@ -98,7 +102,7 @@ def of_run(run: Run, test: Images, count: int, seed: int) -> dict[str, Any]:
 
 def planted(test: Images, count: int, rng: np.random.Generator) -> Plants:
     """``count`` plants of a kind, each in an image of its own."""
-    images, boxes, kinds = [], [], []
+    images, before, boxes, kinds = [], [], [], []
     sources = iter(test.reshape(-1, *SHAPE))
     for kind in range(len(KINDS)):
         made = 0
@@ -111,10 +115,11 @@ def planted(test: Images, count: int, rng: np.random.Generator) -> Plants:
             if differs.sum() < CHANGED:
                 continue
             images.append(patched.ravel())
+            before.append(image.ravel())
             boxes.append(box)
             kinds.append(kind)
             made += 1
-    return Plants(np.stack(images), boxes, np.array(kinds))
+    return Plants(np.stack(images), np.stack(before), boxes, np.array(kinds))
 
 
 def patch(kind: int, other: Images, rng: np.random.Generator) -> Images:
@@ -139,7 +144,7 @@ def of_ours(run: Run, calibration: Calibration, plants: Plants, usual: Images) -
     start = time.process_time() - started
     low = float(np.asarray(calibration.threshold).min())
     held = held_of(scorer, low, plants.images)
-    flagged = np.array([one.flagged for one in held])
+    flagged, new = np.array([one.flagged for one in held]), newly(scorer, low, plants)
     timed: dict[str, float] = {}
     reasons: list[ImageReasons | None] = [None] * len(held)
     for name, which in (("ms_flagged", flagged), ("ms", ~flagged)):
@@ -157,10 +162,10 @@ def of_ours(run: Run, calibration: Calibration, plants: Plants, usual: Images) -
     half = len(quiet) // 2
     lit = float((quiet[half:] > np.quantile(quiet[:half], 1 - CUT)).mean())
     return {
-        "low": low,
-        **pixels(heat, plants, flagged),
+        "threshold": low,
+        **pixels(heat, plants, new),
         "touches": Rate.of(touched).record("share"),
-        "touches_flagged": Rate.of(touched[flagged]).record("share") if flagged.any() else None,
+        "touches_flagged": Rate.of(touched[new]).record("share") if new.any() else None,
         **repairs([every[i] for i in np.flatnonzero(flagged)]),
         "lit": lit,
         **timed,
@@ -194,7 +199,7 @@ def touches(box: Box | None, patch: Box) -> bool:
 
 
 def pixels(heat: Maps, plants: Plants, flagged: NDArray[np.bool_]) -> dict[str, Any]:
-    """The pixel AUROC of every plant, averaged overall, by kind and over flagged ones."""
+    """The pixel AUROC of every plant, averaged overall, by kind and over newly flagged ones."""
     each = np.array(
         [
             auroc(mask_heat(-h, ~t), mask_heat(-h, t))
@@ -222,6 +227,13 @@ def mean_of(values: Maps) -> list[float] | None:
 def held_of(scorer: Scorer, low: float, images: Images) -> list[Held]:
     """Verdicts by a threshold."""
     return [Held(str(i), s, low) for i, s in enumerate(scorer(images).values.tolist())]
+
+
+def newly(scorer: Scorer, low: float, plants: Plants) -> NDArray[np.bool_]:
+    """Which plants are flagged where the image without its patch was not, ``[n]``."""
+    after, before = (scorer(images).values for images in (plants.images, plants.before))
+    found: NDArray[np.bool_] = (after < low) & (before >= low)
+    return found
 
 
 def rivals(run: Run) -> dict[str, Method]:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from nice_anomaly import Run, Scores, builtin, learn
 from nice_anomaly.config import load
-from nice_anomaly.data import training_part
+from nice_anomaly.data import evaluation_part, training_part
 from nice_anomaly.settings import Settings
 
 HERE = Path(__file__).parent.parent
@@ -223,9 +223,9 @@ def test_planted_patches_are_looked_for_by_every_method(
 ) -> None:
     images = script("reasons_images")
     monkeypatch.setattr(images, "SHAPE", (8, 8))
-    for name, value in {"SIDE": 3, "LEVELS": 17, "CHANGED": 4, "BY": 4, "STEPS": 3}.items():
+    for name, value in {"SIDE": 3, "LEVELS": 17, "CHANGED": 4, "BY": 4, "ALPHA": 0.05}.items():
         monkeypatch.setattr(images, name, value)
-    found = images.of_run(run, builtin("digits").values, 4, 0)
+    found = images.of_run(run, evaluation_part("digits", NOWHERE).values, 4, 0)
     assert list(found)[:2] == ["ours, likelihood", "ours, auto"]
     assert len(found) == 5
     for line in found.values():
