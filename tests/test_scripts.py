@@ -14,7 +14,7 @@ from PIL import Image
 
 from nice_anomaly import Run, Scores, builtin, learn
 from nice_anomaly.config import load
-from nice_anomaly.data import training_part
+from nice_anomaly.data import evaluation_part, training_part
 from nice_anomaly.settings import Settings
 
 HERE = Path(__file__).parent.parent
@@ -216,6 +216,23 @@ def test_a_pair_of_powers_is_of_one_score(run: Run, monkeypatch: pytest.MonkeyPa
     assert found["stress_power"] == pytest.approx(np.mean([one.flagged.value for one in trials]))
     flagged = run.detect(builtin("photos"), calibration="likelihood").flagged
     assert found["type_ii"] == pytest.approx(1 - flagged.mean())
+
+
+def test_planted_patches_are_looked_for_by_every_method(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = script("reasons_images")
+    monkeypatch.setattr(images, "SHAPE", (8, 8))
+    for name, value in {"SIDE": 3, "LEVELS": 17, "CHANGED": 4, "BY": 4, "ALPHA": 0.05}.items():
+        monkeypatch.setattr(images, name, value)
+    found = images.of_run(run, evaluation_part("digits", NOWHERE).values, 4, 0)
+    assert list(found)[:2] == ["ours, likelihood", "ours, auto"]
+    assert len(found) == 5
+    for line in found.values():
+        mean, low, high = line["auroc"]
+        assert low <= mean <= high
+        assert set(line["kinds"]) == set(images.KINDS)
+    assert found["ours, likelihood"]["auroc"][0] > 0.6
 
 
 def test_tables_are_ranked_by_every_method(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ AT_ONCE = 8_000_000  # numbers of float64 to hold while matrices are made
 class Matrix:
     """A symmetric positive matrix A = a I + U diag(b) Uᵀ, written out only if it is small; float64.
 
-    ``base`` is a, as a number or a diagonal ``[d]``; ``factor`` is U ``[d, r]``, ``weights`` b
-    ``[r]``.
+    ``base`` is a, as a number or a diagonal ``[d]``; ``factor`` is U ``[d, r]``, of which float32
+    is enough where nothing cancels; ``weights`` are b ``[r]``.
     """
 
     base: Tensor
@@ -26,7 +26,9 @@ class Matrix:
 
     def __matmul__(self, rows: Tensor) -> Tensor:
         """A v of every row v of ``[n, d]``."""
-        return rows * self.base + ((rows @ self.factor) * self.weights) @ self.factor.T
+        kind = self.factor.dtype
+        within = (rows.to(kind) @ self.factor).double() * self.weights
+        return rows * self.base + (within.to(kind) @ self.factor.T).double()
 
     def within(self, places: Tensor) -> Tensor:
         """A_SS for every row S of ``places`` ``[m, s]``, ``[m, s, s]``."""
@@ -34,14 +36,15 @@ class Matrix:
         if len(base) <= WRITTEN_OUT:
             return self._whole[places[:, :, None], places[:, None, :]]
         part = self.factor[places]
-        found = (part * self.weights) @ part.mT
+        found = ((part * self.weights.to(part.dtype)) @ part.mT).double()
         found.diagonal(dim1=1, dim2=2).add_(base[places])
         return found
 
     @cached_property
     def _whole(self) -> Tensor:
         base = self.base.expand(len(self.factor))
-        return (self.factor * self.weights) @ self.factor.T + base.diag()
+        factor = self.factor.double()
+        return (factor * self.weights) @ factor.T + base.diag()
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def gaussian(model: Density, normal: Tensor) -> Pull:
     """r and P, of a flow from its whitening, else from ``normal`` samples ``[m, d]``."""
     if isinstance(model, Flow):
         whitening = model.whitening
-        mean, vectors = whitening.mean.cpu().double(), whitening.eigenvectors.cpu().double()
+        mean, vectors = whitening.mean.cpu().double(), whitening.eigenvectors.cpu()
         variances = whitening.eigenvalues.cpu().double()
     else:
         mean, vectors, variances = principal(normal.double())
@@ -51,8 +51,8 @@ def latent(model: Density, normal: Tensor) -> Pull | None:
     """g and F of a flow; None for a model without latents of every sample."""
     if not isinstance(model, Flow):
         return None
-    pulls = huber(model, normal).double()
-    base = RIDGE * pulls.square().mean(dim=0)
+    pulls = huber(model, normal)
+    base = RIDGE * pulls.double().square().mean(dim=0)
     base = base.clamp_min(RIDGE * base.mean().clamp_min(torch.finfo(torch.float32).tiny))
     weights = torch.full((len(pulls),), 1 / len(pulls), dtype=torch.float64)
     matrix = Matrix(base, pulls.T.contiguous(), weights)
@@ -94,4 +94,4 @@ def _inverse(vectors: Tensor, variances: Tensor) -> Matrix:
     if len(variances) == vectors.shape[1] and told.sum() > len(told) / 2:
         return Matrix(torch.zeros((), dtype=torch.float64), vectors, 1 / variances)
     weights = 1 / variances[: vectors.shape[1]][told] - 1 / least
-    return Matrix(1 / least, vectors[:, told].contiguous(), weights)
+    return Matrix(1 / least, vectors[:, told].double(), weights)

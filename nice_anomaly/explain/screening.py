@@ -19,6 +19,7 @@ HIGH = 0.99  # the quantile of normals that is the unit of a block's value
 FEWEST = 0.1  # of the middling unit: where nothing ever happens a trifle is not everything
 MOST_OWN = 0.99  # of a value, that a sample owes to itself
 ALIGNED = 32  # samples at a time: one size of product, so that none depends on its neighbours
+LEARNED = 256  # normals at a time, whose number never changes
 NUMBERS = 2_500_000  # in the matrices of one size of block, 10 MB
 PRODUCTS = 2e10  # to make them, about a second
 STEPPED = 8  # pixels: larger blocks stand two pixels apart
@@ -91,7 +92,8 @@ class Screening:
     _families: dict[int, Family] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._usual = [torch.cat([*_aligned(pull, self.normal)]) for pull in self.pulls]
+        each = self.normal.split(LEARNED)
+        self._usual = [torch.cat([pull.of(some) for some in each]) for pull in self.pulls]
 
     def family(self, side: int) -> Family:
         """The blocks of a side."""
