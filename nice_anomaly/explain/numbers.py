@@ -65,7 +65,9 @@ class Numbers(Slot):
         line = self._fine(scores[:, :count])
         points, cells = self._grid
         masses = line + cells
-        beside = np.where(absent, -np.inf, own) + math.log(self.step or self.smear)
+        beside = np.where(absent, -np.inf, own) + math.log(
+            self.step if self._listed else self.smear
+        )
         outside = (value < self.points[0]) | (value > self.points[-1])
         beside = np.where(outside, beside, -np.inf)
         present = log_sum(np.column_stack([masses, beside]))
@@ -122,21 +124,26 @@ class Numbers(Slot):
         return blocks[:, -1] > 0.5 if self.gaps else np.zeros(len(blocks), dtype=bool)
 
     @property
+    def _listed(self) -> bool:
+        """Whether the points are all levels there are, and not some of very many."""
+        return self.step > 0 and bool(np.diff(self.points).max(initial=0) < 1.5 * self.step)
+
+    @property
     def _grid(self) -> tuple[Array, Array]:
         """The points that sums are over, and the logarithm of how much each stands for."""
         points = self._fine(self.points[None])[0]
         if len(points) == 1:
             return points, np.log([self.smear])
         gaps = np.diff(points)
-        if self.step:
-            cells = np.concatenate([gaps[:1], gaps])
+        if self._listed:
+            cells = np.full(len(points), self.step)
         else:
             cells = (np.concatenate([[0], gaps]) + np.concatenate([gaps, [0]])) / 2
         return points, np.log(cells)
 
     def _fine(self, scores: Array) -> Array:
         """Scores between the points too, where there is something between."""
-        if self.step or scores.shape[1] < 2:
+        if self._listed or scores.shape[1] < 2:
             return scores
         parts = np.arange(FINE) / FINE
         lower, upper = scores[:, :-1, None], scores[:, 1:, None]

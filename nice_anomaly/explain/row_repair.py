@@ -1,7 +1,7 @@
 """Repair: a row changed in as few columns as it takes to pass, the most to blame first."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,8 @@ from nice_anomaly.explain.trials import Found, Trials, View
 from nice_anomaly.explain.value import Cause, Held
 
 MOST = 8  # columns that a repair changes
+AGAIN = 8  # times that one of as many is set again, beside the others as they are now
+WORTH = 0.01  # nats
 CLOSE = 0.1  # nats that a rounded number may lose against the best state
 
 
@@ -44,14 +46,15 @@ def repaired(
 ) -> list[Repaired]:
     """Rows ``[n, d]`` repaired one column after the other; ``views`` are of the rows as they are.
 
-    Those that cannot be repaired in ``MOST`` columns do not pass, and keep their changes.
+    Those that do not pass with ``MOST`` columns changed, even when these are set again, keep their
+    changes.
     """
     states = [
         Repaired(row, (), one.score, not one.flagged) for row, one in zip(rows, held, strict=True)
     ]
     now = {i: view for i, view in enumerate(views) if not states[i].passes}
-    for _ in range(MOST):
-        next_ = {i: next(view.ranked(states[i].changed), None) for i, view in now.items()}
+    for _ in range(MOST + AGAIN):
+        next_ = {i: _next(view, states[i].changed) for i, view in now.items()}
         wanted = {i: found for i, found in next_.items() if found is not None}
         if not wanted:
             break
@@ -86,6 +89,15 @@ def changes(
     return made
 
 
+def _next(view: View, changed: Sequence[str]) -> Found | None:
+    """The column to set: another, or where no more may be changed, one of them again."""
+    if len(changed) < MOST:
+        return next(view.ranked(changed), None)
+    some = [view.found[name] for name in changed if name in view.found]
+    best = max(some, key=lambda found: found.gain, default=None)
+    return best if best is not None and best.gain > WORTH else None
+
+
 def _as_good(finer: float, best: float, held: Held) -> bool:
     """Whether a value between the states does as well as the best state, or better."""
     passes = held.low <= finer or best < held.low
@@ -96,7 +108,13 @@ def _after(state: Repaired, change: Change, held: Held) -> Repaired:
     row = state.row.copy()
     row[change.place] = change.after
     passes = held.low <= change.score <= held.high
-    return Repaired(row, (*state.changes, change), change.score, passes)
+    made = {one.cause.column: one for one in state.changes}
+    first = made.get(change.cause.column)
+    if first is not None:
+        gain = first.cause.gain + change.cause.gain
+        cause = replace(first.cause, expected=change.cause.expected, gain=gain)
+        change = replace(change, cause=cause, before=first.before)
+    return Repaired(row, (*(made | {change.cause.column: change}).values(),), change.score, passes)
 
 
 def pruned(trials: Trials, state: Repaired, held: Held) -> Repaired:

@@ -68,18 +68,32 @@ def _numbers(
 
 
 def _points(column: Column, sample: Array, tail: float, shift: float, points: int) -> Array:
-    """Levels; or points evenly over the range as the model sees it, and quantiles beside them."""
+    """Points evenly over the range as the model sees it, and quantiles beside them; levels."""
     if column.low == column.high:
         return np.array([column.low])
     if column.step:
-        last = round((column.high - column.low) / column.step)
-        levels = np.unique(np.linspace(0, last, min(points, last + 1)).round())
-        return np.array([float(f"{v:.12g}") for v in column.low + levels * column.step])
+        return _levels(column, sample, points)
     ends = np.array([column.low, column.high])
     seen = np.arcsinh(tail * (ends - shift)) / tail if tail else ends
     margin = MARGIN * (seen[1] - seen[0])
     even = np.linspace(seen[0] - margin, seen[1] + margin, points * EVEN // 64)
     even = np.sinh(tail * even) / tail + shift if tail else even
+    return _with_quantiles(even, sample, points)
+
+
+def _levels(column: Column, sample: Array, points: int) -> Array:
+    """All levels of a column, or some of very many."""
+    last = round((column.high - column.low) / column.step)
+    places = np.arange(last + 1.0)
+    if len(places) > points:
+        even = np.linspace(0, last, points * EVEN // 64)
+        places = _with_quantiles(even, (sample - column.low) / column.step, points).round()
+    values = column.low + np.unique(places) * column.step
+    return np.array([float(f"{value:.12g}") for value in values])
+
+
+def _with_quantiles(even: Array, sample: Array, points: int) -> Array:
+    """Even points and quantiles of a sample, ``points`` in all."""
     known = sample[np.isfinite(sample)]
     if not len(known):
         return even
