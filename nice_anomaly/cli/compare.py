@@ -85,7 +85,9 @@ def compare(
         render.say(f"at most {MOST:,} samples of either kind are compared on, chosen at random")
     found = []
     with render.progress_bar("comparing", None, "methods") as bar:
-        for contest in loaded.compare(on, calibration=calibration, beside=others, seed=seed):
+        for contest in loaded.compare(
+            on, calibration=calibration, beside=others, seed=seed, say=render.say
+        ):
             found.append(contest)
             bar.advance(len(found))
     if as_json:

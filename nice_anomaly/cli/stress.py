@@ -70,7 +70,7 @@ def stress(
         render.say(f"corrupting image files at their own size, at most {MOST_ORIGINALS} of them")
     trials: list[Trial] = []
     with render.progress_bar("stress", None, "trials") as bar:
-        for trial in loaded.stress(calibration=calibration, n=n, seed=seed):
+        for trial in loaded.stress(calibration=calibration, n=n, seed=seed, say=render.say):
             trials.append(trial)
             bar.advance(len(trials))
     unchanged, *corrupted = trials

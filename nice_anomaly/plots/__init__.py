@@ -1,0 +1,29 @@
+"""Plots: numbers → figures, in one style: text stays text, the same numbers give the same bytes.
+
+Only these modules import matplotlib, inside their functions: the extra ``report`` has it.
+"""
+
+from nice_anomaly.plots.judged import compared, stressed
+from nice_anomaly.plots.ranking import Ranking, precision_recall, roc
+from nice_anomaly.plots.scores import histogram, p_values
+from nice_anomaly.plots.style import NARROW, WIDE, Size, check, picture, refuse_absent
+from nice_anomaly.plots.timeline import timeline
+from nice_anomaly.plots.training import course
+
+__all__ = [
+    "NARROW",
+    "WIDE",
+    "Ranking",
+    "Size",
+    "check",
+    "compared",
+    "course",
+    "histogram",
+    "p_values",
+    "picture",
+    "precision_recall",
+    "refuse_absent",
+    "roc",
+    "stressed",
+    "timeline",
+]
