@@ -11,7 +11,18 @@ from typing import NoReturn
 
 import typer
 
-from nice_anomaly.cli import calibrate, compare, detect, info, plan, sample, stress, train, verify
+from nice_anomaly.cli import (
+    calibrate,
+    compare,
+    detect,
+    info,
+    plan,
+    report,
+    sample,
+    stress,
+    train,
+    verify,
+)
 from nice_anomaly.cli.help import Verb, Verbs, paragraphs
 from nice_anomaly.cli.layout import visible
 from nice_anomaly.cli.options import grouped
@@ -32,6 +43,7 @@ for module, verb in (
     (train, train.train),
     (calibrate, calibrate.calibrate),
     (detect, detect.detect),
+    (report, report.report),
     (stress, stress.stress),
     (compare, compare.compare),
     (plan, plan.plan),

@@ -105,6 +105,7 @@ def detect(
     no_formulas: options.NoFormulas = False,
     resume: Resume = False,
     top: Top = None,
+    plot: options.Plot = None,
     fail_on_anomaly: Fail = False,
     run: options.Run = None,
     as_json: options.Json = False,
@@ -113,6 +114,7 @@ def detect(
     _check(source, output, arranged=keep_columns or flagged_only or sort is not None, resume=resume)
     if by and fdr is None:
         raise ConfigError("--by chooses the method for --fdr: give --fdr too.")
+    options.check_plot(plot)
     from nice_anomaly.cli import calibrations, detections, render, runs
     from nice_anomaly.data import Inputs, builtin, recognise
     from nice_anomaly.evaluation.journal import journal_of
@@ -126,7 +128,7 @@ def detect(
     samples = builtin(source.dataset) if source.dataset else recognise(source.files)
     own = isinstance(samples, Inputs)
     if output is not None and isinstance(samples, Inputs):
-        _spare(samples, output)
+        spare(samples, output)
     loaded = load_run(
         runs.locate(run, samples, written), device=machine.device, data_root=machine.data_root
     )
@@ -158,6 +160,8 @@ def detect(
     found = summary.record(stream.calibration, stream.rule, **names, normal=stream.normal)
     for note in unmatched(found, labels.label_column, labels.anomaly_values or ()):
         render.say(note)
+    if plot is not None:
+        render.draw(plot, summary.plot(stream.calibration), "the scores")
     if as_json:
         quantity = calibrations.score_of(stream.calibration, loaded.trained.model)
         render.show_json({**found, "quantity": quantity})
@@ -227,7 +231,7 @@ def _take(
         render.note_formulas(file.formulas, output)
 
 
-def _spare(inputs: "Inputs", output: Path) -> None:
+def spare(inputs: "Inputs", output: Path) -> None:
     """Refuse an output that would replace the input, or be read as input the next time."""
     target = output.resolve()
     if target in {file.resolve() for file in inputs.paths}:

@@ -20,8 +20,10 @@ from nice_anomaly.library.binding import Say, warn
 from nice_anomaly.library.drawing import Drawing
 from nice_anomaly.library.judging import Judging
 from nice_anomaly.library.pace import budget_of
+from nice_anomaly.library.reporting import TOP, page_of
 from nice_anomaly.library.verifying import Verifying
 from nice_anomaly.library.ways import more_held_out
+from nice_anomaly.report import Page
 from nice_anomaly.run import DEFAULT
 from nice_anomaly.scores import Scores
 from nice_anomaly.thresholds import Calibration, Discoveries, choose, tail_of
@@ -233,3 +235,64 @@ class Run(Judging, Drawing, Verifying):
         for remark in (*remarks, *unmatched(found.summary, label, values)):
             say(remark)
         return found
+
+    def page(
+        self,
+        inputs: Any = None,
+        *,
+        calibration: str = DEFAULT,
+        top: int = TOP,
+        title: str = "",
+        command: str = "",
+        skip_unreadable: bool = False,
+        say: Say = warn,
+        watch: Watch = unwatched,
+        **table: Unpack[TableWords],
+    ) -> Page:
+        """What ``report`` shows, as a value; without ``inputs`` it is the run and its calibration.
+
+        The ``top`` samples that lie farthest beyond the threshold are shown, and the closest to it.
+        ``command`` is said to have asked for it.
+
+        Raises:
+            NotCalibratedError: there is no such calibration, or it is of another run.
+            ConfigError, DataError: the input does not fit the run, or a sample cannot be read.
+        """
+        refuse_unknown(self.page, TableWords, table)
+        stream = None
+        if inputs is not None:
+            stream = self.stream(inputs, calibration=calibration, say=say, watch=watch, **table)
+        about = title, command
+        page = page_of(self, stream, calibration, top, about, skip_unreadable=skip_unreadable)
+        label, values = table.get("label_column"), table.get("anomaly_values", ())
+        for remark in (*page.subject.remarks, *unmatched(page.record, label, values)):
+            say(remark)
+        return page
+
+    def report(
+        self,
+        inputs: Any = None,
+        *,
+        calibration: str = DEFAULT,
+        top: int = TOP,
+        title: str = "",
+        skip_unreadable: bool = False,
+        say: Say = warn,
+        **table: Unpack[TableWords],
+    ) -> str:
+        """One page of HTML that is complete in itself; the arguments are those of ``page``.
+
+        Raises:
+            ConfigError: jinja2 or matplotlib is not installed, and what ``page`` refuses.
+        """
+        refuse_unknown(self.report, TableWords, table)
+        page = self.page(
+            inputs,
+            calibration=calibration,
+            top=top,
+            title=title,
+            skip_unreadable=skip_unreadable,
+            say=say,
+            **table,
+        )
+        return page.html()

@@ -3,6 +3,7 @@
 Only these modules import matplotlib, inside their functions: the extra ``report`` has it.
 """
 
+from nice_anomaly.plots.detected import detected
 from nice_anomaly.plots.judged import compared, stressed
 from nice_anomaly.plots.ranking import Ranking, precision_recall, roc
 from nice_anomaly.plots.scores import histogram, p_values
@@ -18,6 +19,7 @@ __all__ = [
     "check",
     "compared",
     "course",
+    "detected",
     "histogram",
     "p_values",
     "picture",

@@ -92,7 +92,14 @@ def roc(
 ) -> "Figure":
     """The share of anomalies found over the rate of false alarms; the threshold with its errors."""
     figure = new_figure(size)
-    axes = figure.add_subplot()
+    draw_roc(figure.add_subplot(), ranking, false_alarms, hits, size)
+    return figure
+
+
+def draw_roc(
+    axes: "Axes", ranking: Ranking, false_alarms: Rate | None, hits: Rate | None, size: Size
+) -> None:
+    """The same as a part of a figure."""
     _band(axes, ranking.places, ranking.found, ranking.found_band)
     axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
     low, high = ranking.auroc_interval
@@ -113,7 +120,6 @@ def roc(
     axes.set_ylabel("share of anomalies found")
     _square(axes)
     key(axes, said, size)
-    return figure
 
 
 @styled

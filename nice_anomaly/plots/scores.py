@@ -66,14 +66,28 @@ def histogram(
     Both as shares of their own number. What is far out is in the outermost bar. Flagged is what
     scores below ``low`` or above ``high``, where ``flagged`` ``[m]`` does not say otherwise.
     """
+    figure = new_figure(size)
+    draw_histogram(figure.add_subplot(), normals, low, high, scores, flagged, unit, size)
+    return figure
+
+
+def draw_histogram(
+    axes: "Axes",
+    normals: Numbers,
+    low: float,
+    high: float,
+    scores: Numbers | None,
+    flagged: NDArray[np.bool_] | None,
+    unit: str,
+    size: Size,
+) -> None:
+    """The same as a part of a figure."""
     shown = np.empty(0) if scores is None else scores[~np.isnan(scores)]
     hit = (shown < low) | (shown > high)
     if flagged is not None and scores is not None:
         hit = flagged[~np.isnan(scores)]
     ends = reach(normals, shown, low, high)
     edges = np.linspace(*ends, (BINS_NARROW if narrow(size) else BINS) + 1)
-    figure = new_figure(size)
-    axes = figure.add_subplot()
     said = [(f"{len(normals):,} calibration normals", INK)]
     _outline(axes, normals, edges, filled=not len(shown))
     if len(shown):
@@ -103,7 +117,6 @@ def histogram(
     axes.yaxis.set_major_formatter(whole_percent)
     axes.margins(y=0.18)
     key(axes, said, size)
-    return figure
 
 
 @styled
