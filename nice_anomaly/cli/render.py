@@ -27,7 +27,7 @@ from nice_anomaly.cli.layout import folded, length, visible, widths
 from nice_anomaly.cli.wording import as_typed
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from nice_anomaly.plots import Figure
 
 out = Console(highlight=False, emoji=False)
 talk = Console(stderr=True, highlight=False, emoji=False)

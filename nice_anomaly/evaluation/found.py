@@ -14,7 +14,7 @@ from nice_anomaly.evaluation.verdicts import Verdicts
 from nice_anomaly.thresholds import Calibration, Discoveries
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from nice_anomaly.plots import Figure
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -17,7 +17,7 @@ from nice_anomaly.thresholds import ALL, Calibration, Discoveries
 from nice_anomaly.words import finite, several
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from nice_anomaly.plots import Figure
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 Only these modules import matplotlib, inside their functions: the extra ``report`` has it.
 """
 
+from typing import TYPE_CHECKING
+
 from nice_anomaly.plots.detected import detected
 from nice_anomaly.plots.judged import compared, stressed
 from nice_anomaly.plots.ranking import Ranking, precision_recall, roc
@@ -11,9 +13,13 @@ from nice_anomaly.plots.style import NARROW, WIDE, Size, check, picture, refuse_
 from nice_anomaly.plots.timeline import timeline
 from nice_anomaly.plots.training import course
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 __all__ = [
     "NARROW",
     "WIDE",
+    "Figure",
     "Ranking",
     "Size",
     "check",

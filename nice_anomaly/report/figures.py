@@ -10,7 +10,7 @@ from nice_anomaly.plots import NARROW, WIDE, Size, picture
 from nice_anomaly.plots.style import FAINT, FLAGGED, INK, PASSED
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from nice_anomaly.plots import Figure
 
 COLOURS = {INK: "ink", FAINT: "rule", PASSED: "passed", FLAGGED: "flagged"}
 REFERENCE = re.compile(r"url\(#([^)]+)\)")

@@ -19,7 +19,7 @@ from nice_anomaly.vocabulary import Tail
 from nice_anomaly.words import count_of
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from nice_anomaly.plots import Figure
 
 MERGED = "(small groups)"
 ALL = "(all)"
