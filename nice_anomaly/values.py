@@ -6,7 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-OURS = dict.fromkeys(("id", "group", "note"), "string") | {"row": "int64", "flagged": "bool_"}
+MOST_REASONS = 3  # of a row in a file
+REASONS = [f"{name}_{i}" for i in range(1, MOST_REASONS + 1) for name in ("reason", "expected")]
+TEXTS = ("id", "group", "note", "box", *REASONS)
+OURS = dict.fromkeys(TEXTS, "string") | {"row": "int64", "flagged": "bool_"}
 OURS |= dict.fromkeys(("score", "margin", "p_value"), "float64")  # what Arrow calls them
 
 

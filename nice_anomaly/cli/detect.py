@@ -11,6 +11,7 @@ import typer
 
 from nice_anomaly.cli import options
 from nice_anomaly.cli.options import OUTPUT, THRESHOLD, option
+from nice_anomaly.cli.why import Pictures, Why
 from nice_anomaly.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def detect(
     written: options.Written,
     labels: options.Labels,
     machine: options.Machine,
+    why: Why,
     time_column: options.TimeColumn = None,
     skip_unreadable: options.Skip = False,
     calibration: options.Calibration = "default",
@@ -112,8 +114,7 @@ def detect(
 ) -> None:
     """Score samples and flag those below the threshold."""
     _check(source, output, arranged=keep_columns or flagged_only or sort is not None, resume=resume)
-    if by and fdr is None:
-        raise ConfigError("--by chooses the method for --fdr: give --fdr too.")
+    _check_rate(fdr, why, by=by)
     options.check_plot(plot)
     from nice_anomaly.cli import calibrations, detections, render, runs
     from nice_anomaly.data import Inputs, builtin, recognise
@@ -121,10 +122,7 @@ def detect(
     from nice_anomaly.evaluation.summary import Summary, unmatched
     from nice_anomaly.library import load_run
     from nice_anomaly.output import Arrangement
-    from nice_anomaly.thresholds import Discoveries
 
-    if fdr is not None:
-        Discoveries(fdr)  # wrong numbers, files and names are said before the run is read
     samples = builtin(source.dataset) if source.dataset else recognise(source.files)
     own = isinstance(samples, Inputs)
     if output is not None and isinstance(samples, Inputs):
@@ -132,7 +130,7 @@ def detect(
     loaded = load_run(
         runs.locate(run, samples, written), device=machine.device, data_root=machine.data_root
     )
-    summary = Summary((LEAST if own else 0) if top is None else top)
+    kind = why.kind(loaded)
     kept = nullcontext() if output is None else journal_of(output, resume=resume, say=render.say)
     with kept as journal, render.progress_bar("scoring", None, "samples") as bar:
         stream = loaded.stream(
@@ -148,14 +146,20 @@ def detect(
             time_column=time_column,
             keep_columns=keep_columns,
             journal=journal,
+            explain=why.asked(bar),
             **written.words,
         )
         for_excel = output is not None and output.suffix == ".xlsx"
-        columns = methodcaller("columns", noted=own, kept=keep_columns, typed=for_excel)
+        unit = stream.calibration.unit
+        summary = Summary((LEAST if own else 0) if top is None else top, unit)
+        columns = methodcaller(
+            "columns", noted=own, kept=keep_columns, typed=for_excel, explained=kind, unit=unit
+        )
         how = Arrangement(
             flagged_only=flagged_only, by_score=sort is not None, formulas=not no_formulas
         )
-        _take(stream.verdicts, summary, output, columns, how)
+        pictures = None if why.heatmaps is None else Pictures(why.heatmaps, unit)
+        _take(stream.verdicts, summary, output, columns, how, pictures)
     names = {"source": stream.source, "run": loaded.name}
     found = summary.record(stream.calibration, stream.rule, **names, normal=stream.normal)
     for note in unmatched(found, labels.label_column, labels.anomaly_values or ()):
@@ -167,8 +171,8 @@ def detect(
         render.show_json({**found, "quantity": quantity})
     else:
         detections.show(found, stream.calibration, summary)
-    why = "the output says why" if output else "--output FILE would say why"
-    _leave(found, why, skip_unreadable=skip_unreadable, fail_on_anomaly=fail_on_anomaly)
+    said = "the output says why" if output else "--output FILE would say why"
+    _leave(found, said, skip_unreadable=skip_unreadable, fail_on_anomaly=fail_on_anomaly)
 
 
 def _check(source: options.Source, output: Path | None, *, arranged: bool, resume: bool) -> None:
@@ -191,12 +195,24 @@ def _check(source: options.Source, output: Path | None, *, arranged: bool, resum
         )
 
 
+def _check_rate(fdr: float | None, why: Why, *, by: bool) -> None:
+    """Say what cannot be of a rate of false discoveries, and of the reasons for them."""
+    from nice_anomaly.thresholds import Discoveries
+
+    if by and fdr is None:
+        raise ConfigError("--by chooses the method for --fdr: give --fdr too.")
+    if fdr is not None:
+        Discoveries(fdr)
+    why.check(fdr)
+
+
 def _take(
     verdicts: "Iterator[Verdicts]",
     summary: "Summary",
     output: Path | None,
     columns: "Callable[[Verdicts], Columns]",
     how: "Arrangement",
+    pictures: "Pictures | None",
 ) -> None:
     """Take in all verdicts, write them where that was asked for, and say so.
 
@@ -226,6 +242,10 @@ def _take(
             summary.add(one)
             if file is not None:
                 file.add(columns(one))
+            if pictures is not None:
+                pictures.add(one)
+    if pictures is not None:
+        pictures.close()
     if file is not None:
         render.say(f"wrote {count_of(file.count, 'row')} to {output}")
         render.note_formulas(file.formulas, output)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
+from rich.color import Color
 from rich.console import Console, JustifyMethod
 from rich.progress import (
     BarColumn,
@@ -20,6 +21,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
@@ -28,6 +30,8 @@ from nice_anomaly.cli.wording import as_typed
 
 if TYPE_CHECKING:
     from nice_anomaly.plots import Figure
+
+GAP, MOST_LINES = 2, 32  # columns between pictures, lines of one
 
 out = Console(highlight=False, emoji=False)
 talk = Console(stderr=True, highlight=False, emoji=False)
@@ -119,6 +123,42 @@ def show_table(
     _show_rows(title, table, rows, fitting, on)
 
 
+def shows_pictures() -> bool:
+    """Whether stdout is a terminal that shows colours, and all of them."""
+    colours = out.color_system in ("256", "truecolor") and not out.no_color
+    return out.is_terminal and colours and out.encoding.lower().startswith("utf")
+
+
+def room_for(count: int) -> tuple[int, int]:
+    """How high and wide each of so many pictures side by side may be, in pixels."""
+    return 2 * MOST_LINES, max(4, (out.width - GAP * (count - 1)) // count)
+
+
+def show_title(title: str) -> None:
+    """A line in bold on stdout."""
+    _show_title(title, out)
+
+
+def show_pictures(pictures: Sequence[tuple[str, Any]]) -> None:
+    """Pictures ``[h, w, 3]`` of one size under their titles, a letter for two pixels."""
+    _, room = room_for(len(pictures))
+    shown = [picture for _, picture in pictures]
+    height, width = shown[0].shape[:2]
+    wide = max(width, min(room, max(len(title) for title, _ in pictures)))
+    lines = [Text("".join(f"{title[:wide]:{wide + GAP}}" for title, _ in pictures).rstrip())]
+    for top in range(0, height, 2):
+        line = Text()
+        for picture in shown:
+            for upper, lower in zip(picture[top], picture[min(top + 1, height - 1)], strict=True):
+                ground = Color.from_rgb(*lower) if top + 1 < height else None
+                line.append("▀", Style(color=Color.from_rgb(*upper), bgcolor=ground))
+            line.append(" " * (wide + GAP - width))
+        line.rstrip()
+        lines.append(line)
+    for line in [*lines, Text()]:
+        out.print(line, soft_wrap=True)
+
+
 def _show_title(title: str, on: Console) -> None:
     """A line of its own, as long as the terminal is wide."""
     on.print(Text(folded(visible(title), on.width), style="bold"), soft_wrap=True)
@@ -173,6 +213,10 @@ class Bar:
     def advance(self, completed: int, total: int | None = None, note: str = "") -> None:
         """``completed`` are done, of ``total`` where that is only known now; then the note."""
         self._progress.update(self._task, completed=completed, total=total, note=visible(note))
+
+    def note(self, text: str) -> None:
+        """What else is to be said."""
+        self._progress.update(self._task, note=visible(text))
 
 
 @contextmanager

@@ -7,10 +7,18 @@ import warnings
 from collections.abc import Iterator
 
 LONGEST = 20_000  # letters of a piece of Python
-VERBS = {"learn": "train", "calibrate": "calibrate", "detect": "detect", "verify": "verify"}
+VERBS = {
+    "learn": "train",
+    "calibrate": "calibrate",
+    "detect": "detect",
+    "explain": "explain",
+    "verify": "verify",
+}
 OPTIONS = {
     "inputs": "input",
     "anomaly_values": "anomaly-value",
+    "ids": "id",
+    "most": "top",
     "ignored": "ignore",
     "overrides": "set",
 }

@@ -48,7 +48,8 @@ class Batch:
     numbers of its rows, when they were where a column says so, the columns as they stood in the
     input, how a text file of them was written, and the ``cells`` that the run's ``columns`` are
     read from. ``learned`` ``[m]`` are those that a run has
-    learned from, where that was looked for.
+    learned from, where that was looked for. ``valued`` says which samples ``values`` are of, where
+    only those of some were kept.
     """
 
     ids: list[str]
@@ -64,6 +65,7 @@ class Batch:
     cells: Mapping[str, Cells] = field(default_factory=dict)
     columns: Sequence[Column] = ()
     learned: NDArray[np.bool_] | None = None
+    valued: NDArray[np.int64] | None = None
 
     @property
     def typed(self) -> dict[str, Any]:
@@ -96,6 +98,10 @@ class Batch:
         good = np.ones(len(self.ids), dtype=bool)
         good[list(self.faults)] = False
         return good
+
+    def raw(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """The values of some samples that have them; ``rows`` are in order where few have."""
+        return self.values[rows if self.valued is None else np.searchsorted(self.valued, rows)]
 
     def refuse_faults(self, source: str) -> None:
         """Raises DataError for the first sample of ``source`` that cannot be read."""

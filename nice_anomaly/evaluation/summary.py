@@ -1,7 +1,7 @@
 """Summary: what the verdicts on many samples come to."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Any
@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 from nice_anomaly.data import Truth, absent_values
 from nice_anomaly.evaluation.days import Days
 from nice_anomaly.evaluation.verdicts import Verdicts
+from nice_anomaly.explain import words as texts
+from nice_anomaly.explain.value import Reasons
 from nice_anomaly.metrics import Rate, auprc, auroc, fpr_at_95_tpr
 from nice_anomaly.thresholds import ALL, Calibration, Discoveries
 from nice_anomaly.words import finite, several
 
 if TYPE_CHECKING:
     from nice_anomaly.plots import Figure
+
+MOST_TOLD = 1_000  # samples whose reasons the record has; an output file has all
 
 
 @dataclass(frozen=True)
@@ -35,14 +39,18 @@ class Least:
 class Summary:
     """Takes in verdicts as they stream by; keeps what is said of all, and the ``top`` least.
 
+    ``unit`` is that of a score, and ``reasons`` are those of the first that were flagged.
     ``learned`` counts samples that the run has learned from, None where nobody looked.
     """
 
     top: int = 0
+    unit: str = ""
     unreadable: int = 0
     learned: int | None = None
     flagged_ids: list[str] = field(default_factory=list)
     least: list[Least] = field(default_factory=list)
+    reasons: list[dict[str, Any]] = field(default_factory=list)
+    _explained: int = 0
     _scores: list[Any] = field(default_factory=list)
     _flagged: list[Any] = field(default_factory=list)
     _normal: list[Any] = field(default_factory=list)
@@ -61,6 +69,7 @@ class Summary:
         self._scores.append(found.scores[good])
         self._flagged.append(found.flagged[good])
         self.flagged_ids += [batch.ids[row] for row in good[found.flagged[good]]]
+        self._explain(verdicts.reasons)
         if batch.times is not None:
             self._days.add(batch.times[good], found.flagged[good])
         if batch.learned is not None:
@@ -80,11 +89,24 @@ class Summary:
                     batch.ids[row],
                     float(found.p_value[row]),
                     bool(found.flagged[row]),
-                    batch.notes.get(int(row), ""),
+                    self._odd(verdicts, int(row)),
                 )
                 for row in rows
             ]
             self.least = nsmallest(self.top, [*self.least, *new], key=lambda one: one.score)
+
+    def _explain(self, reasons: Mapping[int, Reasons]) -> None:
+        flagged = [one for one in reasons.values() if one.held.flagged]
+        self._explained += len(flagged)
+        for one in flagged[: MOST_TOLD - len(self.reasons)]:
+            why, instead = list(texts.reasons(one, self.unit)), list(texts.expected(one))
+            self.reasons.append({"id": one.held.id, "reasons": why, "expected": instead})
+
+    def _odd(self, verdicts: Verdicts, row: int) -> str:
+        """The first reason of a sample, else the remarks on its values."""
+        if row in verdicts.reasons:
+            return next(iter(texts.reasons(verdicts.reasons[row], self.unit)), "")
+        return verdicts.batch.notes.get(row, "")
 
     @property
     def n(self) -> int:
@@ -160,6 +182,9 @@ class Summary:
         if rule is not None:
             fewest = rule.fewest(calibration.smallest_p_value, n)
             result |= {"fdr": rule.fdr, "fewest_discoveries": fewest if fewest <= n else None}
+        if self.reasons:
+            left = self._explained - len(self.reasons)
+            result |= {"reasons": self.reasons, "reasons_left_out": left}
         flagged = np.concatenate([np.empty(0, dtype=bool), *self._flagged])
         if self._groups:
             result["groups"] = by_group(self._groups, flagged)

@@ -1,13 +1,16 @@
 """Verdicts: samples beside what was found of them, for files, notebooks and people alike."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from nice_anomaly.data import Batch
+from nice_anomaly.data.dataset import Kind
 from nice_anomaly.evaluation.samples import Scored
+from nice_anomaly.explain.texts import columns_of
+from nice_anomaly.explain.value import Reasons
 from nice_anomaly.metrics import Rate
 from nice_anomaly.run import DataRecord
 from nice_anomaly.thresholds import Calibration, Detection, Discoveries, at_level, detect
@@ -17,16 +20,27 @@ from nice_anomaly.words import finite
 
 @dataclass(frozen=True)
 class Verdicts:
-    """A batch and its detection; a sample that cannot be read has a score of NaN."""
+    """A batch and its detection; a sample that cannot be read has a score of NaN.
+
+    ``reasons`` are those of some samples, by place in the batch.
+    """
 
     batch: Batch
     found: Detection
+    reasons: Mapping[int, Reasons] = field(default_factory=dict)
 
     def columns(
-        self, *, noted: bool = True, kept: bool = False, typed: bool = False
+        self,
+        *,
+        noted: bool = True,
+        kept: bool = False,
+        typed: bool = False,
+        explained: Kind | None = None,
+        unit: str = "",
     ) -> dict[str, Any]:
         """One value a sample by column name, None where there is none, ``noted`` with remarks.
 
+        With the reasons of samples of the kind that is ``explained``, in ``unit`` of the score.
         What was ``kept`` are the columns of the input, after ours; one of the same name as ours
         is called "input" and its name. ``typed`` ones have numbers and dates, not texts of them.
         """
@@ -49,6 +63,8 @@ class Verdicts:
             faults = {row: f"unreadable: {why}" for row, why in batch.faults.items()}
             said = {**batch.notes, **faults}
             content["note"] = [said.get(row) for row in range(len(batch.ids))]
+        if explained is not None:
+            content |= columns_of(self.reasons, len(batch.ids), explained, unit)
         if kept:
             taken = {*content, *batch.originals}
             for name, column in (batch.typed if typed else batch.originals).items():
@@ -95,17 +111,26 @@ def told(
 
 
 def together(
-    samples: Scored, calibration: Calibration, rule: Discoveries, *, keep_columns: bool
+    samples: Scored,
+    calibration: Calibration,
+    rule: Discoveries,
+    *,
+    keep_columns: bool,
+    keep_values: bool = False,
 ) -> tuple[Scored, Calibration, int]:
     """All samples first, then the thresholds that bound the false discoveries among them.
 
-    What stays in memory of a sample are its name, remarks and score, not its values, nor without
-    ``keep_columns`` its cells. The last is how many samples have a p-value.
+    What stays in memory of a sample are its name, remarks and score, and without ``keep_columns``
+    not its cells. With ``keep_values`` those that may be flagged keep their values. The last is how
+    many samples have a p-value.
     """
     kept, p_values = [], [np.empty(0)]
     for batch, scores in samples:
-        p_values.append(detect(scores, calibration, batch.groups).p_value[batch.good])
-        slim = replace(batch, values=batch.values[:0])
+        found = detect(scores, calibration, batch.groups).p_value
+        p_values.append(found[batch.good])
+        # The level is at most the rate: nothing with a larger p-value can be flagged.
+        valued = np.flatnonzero(batch.good & (found <= rule.fdr) & keep_values)
+        slim = replace(batch, values=batch.values[valued], valued=valued)
         kept.append((slim if keep_columns else replace(slim, originals={}, cells={}), scores))
     every = np.concatenate(p_values)
     return iter(kept), at_level(calibration, rule, rule.level(every)), len(every)

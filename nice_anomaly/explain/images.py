@@ -1,14 +1,27 @@
 """Images: where an image is odd, and what was expected there."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from nice_anomaly.data import Layout
-from nice_anomaly.explain.value import Box, Held, ImageReasons
+from nice_anomaly.explain.blocks import fitting
+from nice_anomaly.explain.image_repair import Repair, State
+from nice_anomaly.explain.pulls import gaussian, latent
+from nice_anomaly.explain.screening import Screening
+from nice_anomaly.explain.tries import Images, Trying, Values
+from nice_anomaly.explain.value import Held, ImageReasons
 from nice_anomaly.scores import Scorer
+
+SCREENED, RESCORED = (3, 5, 7, 10), (5, 7, 10)  # sides of blocks
+BEST = 12  # blocks of a side that are scored again
+TOGETHER, BYTES = 64, 1 << 26  # images at a time, and of what is tried of them
+NATS = 1.0  # a replaced pixel gains by itself
+TIES = 1e-3  # units of the score that screening decides
 
 
 class ImageExplainer:
@@ -19,14 +32,82 @@ class ImageExplainer:
 
     def __call__(self, raw: NDArray[Any], held: Sequence[Held]) -> Iterator[ImageReasons]:
         """See ``Explainer``."""
-        shape = self._layout.shape
-        middle = np.median(self._references, axis=0).astype(np.uint8)
-        for row, one in zip(raw, held, strict=True):
-            image, score = row.reshape(shape), float(self._scorer(middle[None])[0])
-            heat = np.abs(row.astype(np.float64) - middle).reshape(*shape[:2], -1).mean(axis=2)
-            other = middle.reshape(shape)
-            box = Box(0, 0, *shape[:2])
-            gain = score - one.score
+        sides = len(fitting(self._layout.shape, RESCORED))
+        each = BEST * sides * self._layout.dimensions
+        together = max(1, min(TOGETHER, BYTES // each))
+        for start in range(0, len(raw), together):
+            some = slice(start, start + together)
+            yield from self._explained(np.ascontiguousarray(raw[some]), held[some])
+
+    def _explained(self, raw: Images, held: Sequence[Held]) -> Iterator[ImageReasons]:
+        trying, shape = self._trying, self._layout.shape
+        screened_sides, sides = fitting(shape, SCREENED), fitting(shape, RESCORED)
+        screened = trying.screening(trying.model_sees(raw), screened_sides)
+        tries = trying.best(raw, screened, sides, BEST)
+        scores = tries.scored(self._score)
+        odd = trying.screening.map(screened, screened_sides).double().numpy()
+        starts = [State(one, row, one.score) for one, row in zip(held, raw, strict=True)]
+        wanted = [i for i, one in enumerate(held) if one.flagged and not one.too_usual]
+        ends = dict(zip(wanted, self._repair([starts[i] for i in wanted]), strict=True))
+        for i, start in enumerate(starts):
+            rises = scores[i] - start.score
+            heat = _heat(tries.boxes[i], rises, odd[i])
+            named = self._named(tries.boxes[i], rises)
+            end = ends.get(i) or self._single(start, tries.images[i], scores[i])
+            least = self._repair.least(start.image, end) if i in ends and end.passes else end
+            if not start.held.flagged or start.held.too_usual:
+                least = start
+            here = rises[named] > 0 and not start.held.too_usual
             yield ImageReasons(
-                one, image, heat, box, gain, other, score, other, score, True, score >= one.low
+                held=start.held,
+                image=start.image.reshape(shape),
+                heat=heat,
+                box=tries.box(i, named) if here else None,
+                gain=float(rises[named]) if here else 0.0,
+                expected=end.image.reshape(shape),
+                expected_score=end.score,
+                least=least.image.reshape(shape),
+                least_score=least.score,
+                local=end.local,
+                passes=end.passes,
             )
+
+    def _named(self, boxes: NDArray[np.int64], rises: Values) -> int:
+        """The try that explains most: any block gains a little, the more the larger it is."""
+        if self._scorer.typicality is not None:
+            return int(rises.argmax())
+        return int((rises - NATS * boxes[:, 2] * boxes[:, 3]).argmax())
+
+    def _single(self, start: State, images: Images, scores: Values) -> State:
+        """With the one block replaced that the score rises most with."""
+        if start.held.too_usual:
+            return State(start.held, start.image, start.score, local=False)
+        return start.better(images, scores) or start
+
+    def _score(self, raw: Images) -> Values:
+        return self._scorer(raw).values
+
+    @cached_property
+    def _trying(self) -> Trying:
+        preprocess = self._scorer.preprocess.to(torch.device("cpu"))
+        normal = preprocess.midpoint(torch.from_numpy(self._references))
+        model = self._scorer.model
+        pulls = [gaussian(model, normal), latent(model, normal)]
+        found = tuple(pull for pull in pulls if pull is not None)
+        return Trying(Screening(self._layout.shape, found, normal), preprocess, self._layout)
+
+    @cached_property
+    def _repair(self) -> Repair:
+        scores = self._score(self._references)
+        return Repair(self._trying, self._score, self._references, scores)
+
+
+def _heat(boxes: NDArray[np.int64], rises: Values, odd: Values) -> Values:
+    """The largest rise over the tries that cover a pixel; ``odd`` ``[h, w]`` breaks ties."""
+    heat = np.zeros_like(odd)
+    for (top, left, height, width), rise in zip(boxes.tolist(), rises, strict=True):
+        place = slice(top, top + height), slice(left, left + width)
+        heat[place] = np.maximum(heat[place], rise)
+    ties = odd - odd.min()
+    found: Values = heat + TIES * ties / (1 + ties)
+    return found

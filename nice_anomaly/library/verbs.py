@@ -4,15 +4,17 @@ The arguments are the options of the command line, with its defaults and its err
 """
 
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any, Unpack
 
 import numpy as np
 
 from nice_anomaly import normals, run
 from nice_anomaly.data import Watch, recognise, set_or_inputs, unwatched
+from nice_anomaly.errors import ConfigError
 from nice_anomaly.evaluation.found import Found
 from nice_anomaly.evaluation.journal import Journal, made_by
+from nice_anomaly.evaluation.reasoned import Asked, reasoned
 from nice_anomaly.evaluation.samples import Columns, Score, TableWords, reading_for, samples
 from nice_anomaly.evaluation.summary import unmatched
 from nice_anomaly.evaluation.verdicts import Stream, together, told, verdicts
@@ -20,10 +22,9 @@ from nice_anomaly.library.binding import Say, warn
 from nice_anomaly.library.drawing import Drawing
 from nice_anomaly.library.judging import Judging
 from nice_anomaly.library.pace import budget_of
-from nice_anomaly.library.reporting import TOP, page_of
+from nice_anomaly.library.reporting import Reporting
 from nice_anomaly.library.verifying import Verifying
 from nice_anomaly.library.ways import more_held_out
-from nice_anomaly.report import Page
 from nice_anomaly.run import DEFAULT
 from nice_anomaly.scores import Scores
 from nice_anomaly.thresholds import Calibration, Discoveries, choose, tail_of
@@ -31,7 +32,7 @@ from nice_anomaly.vocabulary import RuleName, ScoreName, Tail
 from nice_anomaly.words import counted, refuse_unknown
 
 
-class Run(Judging, Drawing, Verifying):
+class Run(Judging, Reporting, Drawing, Verifying):
     """A trained model with its calibrations, on one device; ``learn`` and ``load_run`` make it."""
 
     def score(
@@ -165,6 +166,7 @@ class Run(Judging, Drawing, Verifying):
         watch: Watch = unwatched,
         keep_columns: bool = False,
         journal: Journal | None = None,
+        explain: Asked | None = None,
         **table: Unpack[TableWords],
     ) -> Stream:
         """Verdicts in batches at constant memory; with ``fdr`` after all samples are scored.
@@ -172,7 +174,8 @@ class Run(Judging, Drawing, Verifying):
         ``inputs`` are a user's samples or a built-in set, whose test part is read. ``by`` bounds
         the false discoveries under any dependence. ``watch`` hears how many were scored. With
         ``keep_columns`` verdicts have the columns of the input even after ``fdr``. A ``journal``
-        keeps scores, and has those that were kept. What can be said of a ``table``: see
+        keeps scores, and has those that were kept. Verdicts have the reasons that ``explain`` asks
+        for; under ``fdr`` those of every sample cannot be had. What can be said of a ``table``: see
         ``evaluation.samples.Columns``.
 
         Raises:
@@ -181,7 +184,13 @@ class Run(Judging, Drawing, Verifying):
         """
         refuse_unknown(self.detect, TableWords, table)
         rule = None if fdr is None else Discoveries(fdr, "by" if by else "bh")
+        if rule is not None and explain is not None and explain.every:
+            raise ConfigError(
+                "`fdr` decides at the end what is flagged, and only that can then be explained: "
+                "leave `explain_all=True` away."
+            )
         against = self.chosen(calibration)
+        explainer = cache(partial(self.explainer, against, say=say))
         columns = Columns(**table, group_column=against.group_column)
         found = set_or_inputs(inputs)
         source, scorer = found.name, self.scorer(against)
@@ -190,11 +199,13 @@ class Run(Judging, Drawing, Verifying):
             score = journal.around(scorer, made_by(scorer, found, columns.dialect))
         stream, normal = samples(self.trained, found, score, self._root, columns, watch)
         if rule is not None:
-            keep = keep_columns
-            stream, against, m = together(stream, against, rule, keep_columns=keep)
+            keep = {"keep_columns": keep_columns, "keep_values": explain is not None}
+            stream, against, m = together(stream, against, rule, **keep)
             for remark in rule.remarks(against, m):
                 say(remark)
         found_out = told(verdicts(stream, against), self.manifest.data, say)
+        if explain is not None:
+            found_out = reasoned(found_out, against, explainer, explain)
         return Stream(source, found_out, against, rule, normal)
 
     def detect(
@@ -235,64 +246,3 @@ class Run(Judging, Drawing, Verifying):
         for remark in (*remarks, *unmatched(found.summary, label, values)):
             say(remark)
         return found
-
-    def page(
-        self,
-        inputs: Any = None,
-        *,
-        calibration: str = DEFAULT,
-        top: int = TOP,
-        title: str = "",
-        command: str = "",
-        skip_unreadable: bool = False,
-        say: Say = warn,
-        watch: Watch = unwatched,
-        **table: Unpack[TableWords],
-    ) -> Page:
-        """What ``report`` shows, as a value; without ``inputs`` it is the run and its calibration.
-
-        The ``top`` samples that lie farthest beyond the threshold are shown, and the closest to it.
-        ``command`` is said to have asked for it.
-
-        Raises:
-            NotCalibratedError: there is no such calibration, or it is of another run.
-            ConfigError, DataError: the input does not fit the run, or a sample cannot be read.
-        """
-        refuse_unknown(self.page, TableWords, table)
-        stream = None
-        if inputs is not None:
-            stream = self.stream(inputs, calibration=calibration, say=say, watch=watch, **table)
-        about = title, command
-        page = page_of(self, stream, calibration, top, about, skip_unreadable=skip_unreadable)
-        label, values = table.get("label_column"), table.get("anomaly_values", ())
-        for remark in (*page.subject.remarks, *unmatched(page.record, label, values)):
-            say(remark)
-        return page
-
-    def report(
-        self,
-        inputs: Any = None,
-        *,
-        calibration: str = DEFAULT,
-        top: int = TOP,
-        title: str = "",
-        skip_unreadable: bool = False,
-        say: Say = warn,
-        **table: Unpack[TableWords],
-    ) -> str:
-        """One page of HTML that is complete in itself; the arguments are those of ``page``.
-
-        Raises:
-            ConfigError: jinja2 or matplotlib is not installed, and what ``page`` refuses.
-        """
-        refuse_unknown(self.report, TableWords, table)
-        page = self.page(
-            inputs,
-            calibration=calibration,
-            top=top,
-            title=title,
-            skip_unreadable=skip_unreadable,
-            say=say,
-            **table,
-        )
-        return page.html()

@@ -1,0 +1,60 @@
+"""Reasoned: verdicts with the reasons for them, added as they stream by."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nice_anomaly.evaluation.verdicts import Verdicts
+from nice_anomaly.explain.explainer import Explainer
+from nice_anomaly.explain.value import Held, Reasons
+from nice_anomaly.thresholds import Calibration
+
+PIECE = 64  # samples that are explained at a time
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which samples are to be explained: those that are flagged, or ``every`` one.
+
+    Beyond ``most`` of them the rest go without. ``watch`` hears how many are done.
+    """
+
+    every: bool = False
+    most: int | None = None
+    watch: Callable[[int], object] = lambda _: None
+
+
+def held(one: Verdicts, calibration: Calibration, rows: Sequence[int]) -> list[Held]:
+    """Some samples of a batch, each with the thresholds of its group."""
+    groups = one.batch.groups if calibration.groups else None
+    found = []
+    for row in rows:
+        group = calibration.overall if groups is None else calibration.group_of(groups[row])
+        score, bounds = float(one.found.scores[row]), group.bounds
+        found.append(Held(one.batch.ids[row], score, bounds.low, bounds.high))
+    return found
+
+
+def reasoned(
+    stream: Iterator[Verdicts],
+    calibration: Calibration,
+    explainer: Callable[[], Explainer],
+    asked: Asked,
+) -> Iterator[Verdicts]:
+    """The same with the reasons that were ``asked`` for; ``explainer`` is called when needed."""
+    done = 0
+    for one in stream:
+        counted = one.batch.good if asked.every else one.batch.good & one.found.flagged
+        rows = np.flatnonzero(counted)
+        if asked.most is not None:
+            rows = rows[: max(0, asked.most - done)]
+        reasons: dict[int, Reasons] = {}
+        for first in range(0, len(rows), PIECE):
+            some = rows[first : first + PIECE]
+            found = explainer()(one.batch.raw(some), held(one, calibration, some.tolist()))
+            for row, why in zip(some.tolist(), found, strict=True):
+                reasons[row] = why
+                done += 1
+                asked.watch(done)
+        yield replace(one, reasons=reasons)
