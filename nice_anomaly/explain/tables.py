@@ -1,42 +1,102 @@
 """Tables: which columns make a row odd, and what the others suggest for them."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from nice_anomaly.data import Column
+from nice_anomaly.explain.row_repair import Change, Repaired, changes, repaired
+from nice_anomaly.explain.screen import gaussian
+from nice_anomaly.explain.slot import Array
+from nice_anomaly.explain.slots import slots
+from nice_anomaly.explain.trials import WIDE, Trials, View
 from nice_anomaly.explain.value import Cause, Held, RowReasons
+from nice_anomaly.flow import Flow
 from nice_anomaly.scores import Scorer
+
+_CPU = torch.device("cpu")
+
+POINTS = 64  # of a number's range
+FEWER = 32  # where a score costs more than one pass
+MENTIONED = 5  # causes, if the repair has not more
+ODD = 0.05  # conditional p-value above which a column that was not changed is no cause
 
 
 class RowExplainer:
-    """An ``Explainer`` of rows; ``columns`` are None where coordinates have no names."""
+    """An ``Explainer`` of rows; ``columns`` are None where coordinates have no names.
+
+    The columns of a repair come first; then, beside the row as it is, others that would do as well,
+    by the odds that they were replaced. A row that is not flagged has at least its
+    oddest column; one that is too usual has no cause, and no repair.
+    """
 
     def __init__(
         self, scorer: Scorer, references: NDArray[Any], columns: Sequence[Column] | None
     ) -> None:
-        self._scorer, self._references, self._columns = scorer, references, columns
+        plain = replace(scorer, noise_seed=None)
+        points = POINTS if isinstance(scorer.model, Flow) else FEWER
+        own = slots(columns, scorer.preprocess.to(_CPU), references, points)
+        screen = gaussian(scorer, references) if len(own) > WIDE else None
+        self._trials = Trials(plain, own, screen)
 
     def __call__(self, raw: NDArray[Any], held: Sequence[Held]) -> Iterator[RowReasons]:
         """See ``Explainer``."""
-        low, middle, high = np.quantile(self._references, [0.05, 0.5, 0.95], axis=0)
-        for row, one in zip(raw, held, strict=True):
-            j = int(np.argmax(np.abs(row - middle)))
-            repaired = row.copy()
-            repaired[j] = middle[j]
-            score = float(self._scorer(repaired[None])[0])
-            cause = Cause(
-                f"x{j}",
-                row[j],
-                middle[j],
-                score - one.score,
-                0.01,
-                False,
-                middle[j],
-                low[j],
-                high[j],
+        for start in range(0, len(raw), self._trials.at_once):
+            part = slice(start, start + self._trials.at_once)
+            yield from self._explained(raw[part].astype(np.float64), held[part])
+
+    def _explained(self, rows: Array, held: Sequence[Held]) -> Iterator[RowReasons]:
+        tried = [i for i, one in enumerate(held) if not one.too_usual]
+        some, theirs = rows[tried], [held[i] for i in tried]
+        views = self._trials.views(some, np.array([one.high for one in theirs]))
+        done = repaired(self._trials, some, views, theirs)
+        others = self._others(some, views, theirs, done)
+        found = dict(zip(tried, zip(done, others, strict=True), strict=True))
+        for i, one in enumerate(held):
+            state, rest = found.get(i, (Repaired(rows[i], (), one.score, False), ()))
+            causes = (*(change.cause for change in state.changes), *rest)
+            cells = {slot.name: slot.plain(state.row[slot.place]) for slot in self._trials.slots}
+            yield RowReasons(
+                one, causes, len(state.changes), state.row, cells, state.score, state.passes
             )
-            cells = {f"x{i}": value for i, value in enumerate(repaired.tolist())}
-            yield RowReasons(one, (cause,), 1, repaired, cells, score, score >= one.low)
+
+    def _others(
+        self,
+        rows: Array,
+        views: Sequence[View],
+        held: Sequence[Held],
+        done: Sequence[Repaired],
+    ) -> list[tuple[Cause, ...]]:
+        """Causes beside those that were changed."""
+        places = [_mentioned(view, state) for view, state in zip(views, done, strict=True)]
+        owners = [i for i, some in enumerate(places) for _ in some]
+        found = changes(
+            self._trials,
+            rows[owners],
+            [views[i] for i in owners],
+            [place for some in places for place in some],
+            [held[i] for i in owners],
+        )
+        causes: list[list[Cause]] = [[] for _ in done]
+        for i, change in zip(owners, found, strict=True):
+            if _alternative(change, done[i], held[i]):
+                causes[i].append(change.cause)
+        return [tuple(some) for some in causes]
+
+
+def _alternative(change: Change, state: Repaired, held: Held) -> bool:
+    """Whether a column explains a row as well as the columns of its repair do, or nearly so."""
+    if len(state.changes) == 1:
+        return held.low <= change.score <= held.high
+    return not state.changes or change.cause.gain >= state.changes[0].cause.gain / 2
+
+
+def _mentioned(view: View, state: Repaired) -> list[int]:
+    names = [change.cause.column for change in state.changes]
+    ranked = list(view.ranked(names))[: max(0, MENTIONED - len(names))]
+    odd = [k for k in ranked if view.judged[k].p_value[view.index] <= ODD]
+    return odd or ranked[: not names]

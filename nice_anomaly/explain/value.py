@@ -83,9 +83,9 @@ class Cause:
     ``value`` is the cell as it was read: a number, a text, a moment, or None where it is missing.
     ``expected`` is the value that the score rises most with, by ``gain`` in units of the score.
     Of numbers ``median``, ``low`` and ``high`` are the median and the 90 % range of the column
-    given the others, else None. ``p_value``: how probable a value as improbable as this is given
-    the others. ``usual``: it is usual in itself, only not beside the others. ``unit`` stands at
-    the numbers.
+    given the others, else None; of a category ``probability`` is that of ``expected``.
+    ``p_value``: how probable a value as improbable as this is given the others. ``usual``: it is
+    usual in itself, only not beside the others. ``unit`` stands at the numbers.
     """
 
     column: str
@@ -98,6 +98,7 @@ class Cause:
     low: float | None = None
     high: float | None = None
     unit: str = ""
+    probability: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
