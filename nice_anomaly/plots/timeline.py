@@ -49,7 +49,7 @@ def timeline(
     seconds = times[known].astype("datetime64[s]").astype(np.int64).astype(np.float64)
     some, hit = scores[known], flagged[known]
     first, last = (seconds.min(), seconds.max()) if len(seconds) else (0.0, 1.0)
-    last = max(last, first + 1.0)
+    last = max(last, first + TICKS)
     edges = np.linspace(first, last, (BINS_NARROW if narrow(size) else BINS) + 1)
     places = np.clip(np.searchsorted(edges, seconds, side="right") - 1, 0, len(edges) - 2)
     figure = new_figure((size[0], 1.15 * size[1]))

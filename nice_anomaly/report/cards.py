@@ -3,12 +3,11 @@
 import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time
-from typing import Any
 
 from nice_anomaly.data import Layout
 from nice_anomaly.explain import words
-from nice_anomaly.explain.value import Box, Cause, ImageReasons, Reasons, RowReasons
+from nice_anomaly.explain.value import Box, ImageReasons, Reasons, RowReasons
+from nice_anomaly.explain.word_cells import suggestion, told
 from nice_anomaly.pictures import heat_png, image_png
 from nice_anomaly.report.gathered import Sample
 from nice_anomaly.words import brief
@@ -38,7 +37,6 @@ class Line:
     column: str
     value: str
     expected: str
-    usual: str
     gain: str
     changed: bool
 
@@ -93,23 +91,6 @@ def score_of(value: float) -> str:
     return f"{value:,.{digits}f}".replace("-", "−")
 
 
-def cell_of(value: Any) -> str:
-    """A cell as people read it.
-
-    >>> cell_of(None), cell_of(1234.50001), cell_of("x" * 9_000)[:5], cell_of(True)
-    ('missing', '1,234.5', 'xxxxx', 'True')
-    """
-    if value is None or value != value:
-        return "missing"
-    if isinstance(value, bool | date | datetime | time):
-        return str(value)
-    if hasattr(value, "item"):
-        return cell_of(value.item())
-    if isinstance(value, int | float):
-        return f"{value:,.6g}".replace("-", "−") if abs(value) < 1e15 else f"{value:.6g}"
-    return brief(value, LONGEST_CELL)
-
-
 def _repair(reasons: Reasons, unit: str) -> str:
     score = reasons.expected_score if isinstance(reasons, ImageReasons) else reasons.repaired_score
     if not reasons.held.flagged:
@@ -123,24 +104,11 @@ def _lines(reasons: RowReasons, unit: str) -> Iterator[Line]:
     for place, cause in enumerate(reasons.causes[:MOST_CAUSES]):
         yield Line(
             brief(cause.column, LONGEST_CELL),
-            _with_unit(cause.value, cause.unit),
-            _with_unit(cause.expected, cause.unit),
-            _usual(cause),
+            told(cause),
+            suggestion(cause),
             f"{score_of(cause.gain)}{unit}",
             place < reasons.changed,
         )
-
-
-def _with_unit(value: Any, unit: str) -> str:
-    shown = cell_of(value)
-    number = isinstance(value, int | float) and shown != "missing"
-    return f"{shown} {brief(unit, 12)}" if unit and number else shown
-
-
-def _usual(cause: Cause) -> str:
-    if cause.low is None or cause.high is None:
-        return "–"
-    return f"{cell_of(cause.low)} … {cell_of(cause.high)}"
 
 
 def _pictures(reasons: ImageReasons, layout: Layout) -> Iterator[Picture]:

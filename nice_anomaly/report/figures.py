@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as Tree
 
-from nice_anomaly.plots import NARROW, WIDE, Size, picture
+from nice_anomaly.plots import Size, picture
 from nice_anomaly.plots.style import FAINT, FLAGGED, INK, PASSED
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def drawn(
     title: str,
     caption: str,
     draw: "Callable[[Size], Figure]",
-    sizes: tuple[Size, Size] = (WIDE, NARROW),
+    sizes: tuple[Size, Size],
 ) -> Drawn:
     """Both drawings; ``name`` makes their ids differ from those of other figures."""
     wide, narrow = (

@@ -17,6 +17,7 @@ from nice_anomaly import plots
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.files import refuse_unfit
 from nice_anomaly.metrics import Rate
+from nice_anomaly.plots import Size
 from nice_anomaly.plots.ranking import SQUARE
 from nice_anomaly.report import facts
 from nice_anomaly.report.cards import Card, card
@@ -175,18 +176,24 @@ def _rankings(found: Found) -> Iterator[tuple[str, Drawn]]:
         f"threshold {rate(hits.value, hits.interval)} of the anomalies are found, and "
         f"{rate(alarms.value, alarms.interval)} of the normals flagged."
     )
-    draw: Any = partial(plots.roc, ranking, alarms, hits)
-    yield "roc", drawn("roc", "Found over false alarms", caption, draw, SQUARES)
+    draw = partial(plots.roc, ranking, alarms, hits)
+    yield "roc", _figure("roc", "Found over false alarms", caption, draw, SQUARES)
     caption = (
         f"How many of the flagged are anomalies, for every share of them that is found: AUPRC "
         f"{ranking.auprc:.4f}; they are {percent(ranking.prevalence)} of the labelled samples."
     )
     draw = partial(plots.precision_recall, ranking)
-    yield "precision", drawn("precision", "Precision over recall", caption, draw, SQUARES)
+    yield "precision", _figure("precision", "Precision over recall", caption, draw, SQUARES)
 
 
-def _figure(name: str, title: str, caption: str, draw: "partial[Any]") -> Drawn:
-    return drawn(name, title, caption, lambda size: draw(size=size))
+def _figure(
+    name: str,
+    title: str,
+    caption: str,
+    draw: "partial[Any]",
+    sizes: tuple[Size, Size] = (plots.WIDE, plots.NARROW),
+) -> Drawn:
+    return drawn(name, title, caption, lambda size: draw(size=size), sizes)
 
 
 def _days(found: Found) -> str:
