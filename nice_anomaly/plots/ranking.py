@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Numbers = NDArray[np.float64]
 Interval = tuple[float, float]
 
-SQUARE = (4.4, 3.6)
+SQUARE = (3.9, 3.4)
 STEPS, PLACES, RESAMPLES = 512, 201, 500
 TAILS = [0.025, 0.975]
 

@@ -107,7 +107,7 @@ def draw_histogram(
             ha="right" if left else "left",
             color=FLAGGED,
         )
-    _beyond(axes, shown, ends)
+    _beyond(axes, shown, edges)
     axes.set_xlim(*ends)
     axes.set_xlabel(unit_of("score, higher is more normal", unit))
     axes.set_ylabel("share")
@@ -160,18 +160,18 @@ def _shares(values: Numbers, edges: Numbers, n: int) -> Numbers:
     return found
 
 
-def _beyond(axes: "Axes", scores: Numbers, ends: tuple[float, float]) -> None:
+def _beyond(axes: "Axes", scores: Numbers, edges: Numbers) -> None:
     """How many are in the outermost bars that lie farther out."""
+    shares = _shares(scores, edges, len(scores))
     for count, place, align in (
-        (int((scores < ends[0]).sum()), 0, "left"),
-        (int((scores > ends[1]).sum()), 1, "right"),
+        (int((scores < edges[0]).sum()), 0, "left"),
+        (int((scores > edges[-1]).sum()), -1, "right"),
     ):
         if count:
             axes.annotate(
                 f"{count:,} beyond",
-                (place, 1),
-                xytext=(2 if place == 0 else -2, -20),
-                xycoords="axes fraction",
+                (edges[place], shares[place]),
+                xytext=(2, 3) if place == 0 else (-2, 12),
                 textcoords="offset points",
                 ha=align,
                 color=INK,

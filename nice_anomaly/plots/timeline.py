@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.ticker import MaxNLocator
 
 BINS, BINS_NARROW = 96, 40
-BAND = [0.05, 0.5, 0.95]
+BAND, MOST = [0.05, 0.5, 0.95], [0.01, 0.99]
 UNITS = {"Y": 31_556_952, "M": 2_629_746, "D": 86_400, "h": 3_600, "m": 60, "s": 1}
 TICKS = 4
 
@@ -103,19 +103,20 @@ def _stretches(
     axes.plot(middles, band[:, 1], color=PASSED, linewidth=1.3, marker=".", markersize=2)
     if lowest:
         axes.plot(*zip(*lowest, strict=True), "o", color=FLAGGED, markersize=3.2)
-    low = np.nanmin(band[:, 0]) if np.isfinite(band).any() else 0.0
-    high = np.nanmax(band[:, 2]) if np.isfinite(band).any() else 1.0
-    farthest = low - 3 * (high - low or 1.0)
-    ends = [score for _, score in lowest]
-    if ends and min(ends) < farthest:  # one alarm far out shall not flatten the rest
-        axes.set_ylim(farthest, high + 0.1 * (high - low or 1.0))
-        out = sum(score < farthest for score in ends)
+    finite = scores[np.isfinite(scores)]
+    low, high = np.quantile(finite, MOST) if len(finite) else (0.0, 1.0)
+    farthest = low - 1.5 * (high - low or 1.0)
+    out = [place for place, score in lowest if score < farthest]
+    if out:  # an alarm far out shall not flatten the rest
+        axes.set_ylim(farthest, max(high, np.nanmax(band[:, 2])) + 0.1 * (high - low or 1.0))
+        axes.plot(out, [farthest] * len(out), "v", color=FLAGGED, markersize=5, clip_on=False)
         axes.annotate(
-            f"{out:,} lower, not shown",
-            (0, 0),
-            xytext=(4, 4),
+            "▾ lower than shown",
+            (1, 0),
+            xytext=(-2, 5),
             xycoords="axes fraction",
             textcoords="offset points",
+            ha="right",
             color=INK,
         )
 
@@ -126,6 +127,8 @@ def _moments(first: float, last: float, count: int) -> tuple[list[float], list[s
     >>> _moments(0.0, 3 * 86_400.0, 3)[1]
     ['1970-01-01', '1970-01-02', '1970-01-03', '1970-01-04']
     """
+    if (last - first) / count < UNITS["D"]:
+        count = max(1, count // 2)  # for moments are written longer than days
     ticks = np.linspace(first, last, count + 1)
     unit = next(name for name, seconds in UNITS.items() if (last - first) / count >= seconds)
     texts = [str(np.datetime64(int(tick), "s").astype(f"datetime64[{unit}]")) for tick in ticks]

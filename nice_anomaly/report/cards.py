@@ -32,12 +32,16 @@ class Picture:
 
 @dataclass(frozen=True)
 class Line:
-    """A column that is to blame; ``changed`` where the repair changed it."""
+    """A column that is to blame; ``changed`` where the repair changed it.
+
+    ``usual`` where the value is usual in itself, only not beside the others.
+    """
 
     column: str
     value: str
     expected: str
     gain: str
+    usual: bool
     changed: bool
 
 
@@ -63,7 +67,8 @@ def card(sample: Sample, reasons: Reasons, layout: Layout, unit: str) -> Card:
     held, beyond = sample.held, "beyond" if sample.held.flagged else "within"
     truth = {True: "labelled anomalous", False: "labelled normal", None: ""}[sample.anomalous]
     margin = f"{score_of(abs(sample.margin))}{unit} {beyond} the threshold"
-    said = tuple(brief(text, LONGEST_NOTE) for text in words.reasons(reasons, unit))
+    rows = isinstance(reasons, RowReasons) and reasons.causes and not held.too_usual
+    said = () if rows else words.reasons(reasons, unit)  # of a row the table says the same
     return Card(
         brief(held.id, LONGEST),
         held.flagged,
@@ -71,7 +76,7 @@ def card(sample: Sample, reasons: Reasons, layout: Layout, unit: str) -> Card:
         f"{sample.p_value:.2g}",
         margin,
         truth,
-        said[:MOST_CAUSES],
+        tuple(brief(text, LONGEST_NOTE) for text in said),
         _repair(reasons, unit),
         brief(sample.note, LONGEST_NOTE),
         tuple(_pictures(reasons, layout)) if isinstance(reasons, ImageReasons) else (),
@@ -93,7 +98,7 @@ def score_of(value: float) -> str:
 
 def _repair(reasons: Reasons, unit: str) -> str:
     score = reasons.expected_score if isinstance(reasons, ImageReasons) else reasons.repaired_score
-    if not reasons.held.flagged:
+    if not reasons.held.flagged or reasons.held.too_usual:
         return ""
     if not reasons.passes:
         return f"No repair was found that passes; the best one scores {score_of(score)}{unit}."
@@ -107,6 +112,7 @@ def _lines(reasons: RowReasons, unit: str) -> Iterator[Line]:
             told(cause),
             suggestion(cause),
             f"{score_of(cause.gain)}{unit}",
+            cause.usual and cause.value is not None,
             place < reasons.changed,
         )
 

@@ -45,7 +45,11 @@ def _meaning(found: Found, calibration: Calibration) -> Iterator[str]:
             f"It is {'' if beyond else 'no '}more than false alarms explain: of normal samples, "
             f"at most {percent(claimed)} are promised to be flagged."
         )
-    if not count:
+    if "type_ii" in found.record:
+        odd, misses = found.record["anomalous"], found.record["type_ii"]
+        hits = odd - round(misses * odd)
+        yield f"Of {count_of(odd, 'labelled anomaly', 'labelled anomalies')} {hits:,} are found."
+    if not count and n > 1:
         yield "The samples that came closest to the threshold are shown below."
 
 
@@ -61,7 +65,8 @@ def figures(found: Found | None, calibration: Calibration) -> Iterator[Fact]:
         if "auroc" in found.record:
             yield "AUROC", f"{found.record['auroc']:.4f}"
     claimed = calibration.rule.claimed_rate
-    yield "false alarms", "no promise" if claimed is None else f"at most {percent(claimed)}"
+    rate_said = "no promise" if claimed is None else f"at most {percent(claimed)}"
+    yield "false alarms", rate_said.replace(" %", "\N{NO-BREAK SPACE}%")
     bounds = calibration.overall.bounds
     high = "" if calibration.tail == "low" else f" to {score_of(bounds.high)}"
     yield "threshold", f"{score_of(bounds.low)}{high}{calibration.unit}"

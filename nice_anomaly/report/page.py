@@ -20,7 +20,7 @@ from nice_anomaly.metrics import Rate
 from nice_anomaly.plots import Size
 from nice_anomaly.plots.ranking import SQUARE
 from nice_anomaly.report import facts
-from nice_anomaly.report.cards import Card, card
+from nice_anomaly.report.cards import Card, card, score_of
 from nice_anomaly.report.figures import Drawn, drawn
 from nice_anomaly.report.subject import Explained, Found, Subject
 from nice_anomaly.words import brief, count_of, percent, rate
@@ -32,6 +32,7 @@ POLICY = (
 )
 LONGEST_TITLE = 120
 MOST_GROUPS = 40
+FEWEST = 20  # samples whose course or p-values make a picture
 SQUARES = SQUARE, (3.5, 3.3)
 
 Worded = Callable[[str], str]
@@ -128,7 +129,7 @@ class Page:
         draw = partial(plots.course, manifest.history, manifest.best_epoch, subject.learning)
         best = manifest.history[manifest.best_epoch].early_stopping
         caption = (
-            f"Held-out samples at their best had {best:,.2f} nats a sample, in epoch "
+            f"Held-out samples at their best had {score_of(best)} nats a sample, in epoch "
             f"{manifest.best_epoch + 1} of {len(manifest.history)}."
         )
         yield "training", _figure("training", "How the training went", caption, draw)
@@ -154,12 +155,14 @@ def _of_found(found: Found, subject: Subject) -> Iterator[tuple[str, Drawn]]:
     counts = f"{count_of(n, 'sample')}, of which {found.record['flagged']:,} are flagged"
     caption = f"{counts}, beside {against.n:,} calibration normals. Left is odd.{groups}"
     yield "scores", _figure("scores", "How the scores lie", caption, draw)
-    low = float((given.p_values <= 0.05).mean()) if n else 0.0
-    caption = f"{percent(low)} of the samples have a p-value of at most 0.05."
-    draw = partial(plots.p_values, given.p_values)
-    yield "p_values", _figure("p-values", "How usual the samples are", caption, draw)
+    if n >= FEWEST:
+        low = float((given.p_values <= 0.05).mean())
+        caption = f"{percent(low)} of the samples have a p-value of at most 0.05."
+        draw = partial(plots.p_values, given.p_values)
+        yield "p_values", _figure("p-values", "How usual the samples are", caption, draw)
     times = given.times
-    if (~np.isnat(times)).any():
+    moments = times[~np.isnat(times)]
+    if len(moments) >= FEWEST and moments.min() < moments.max():
         draw = partial(plots.timeline, times, scores, flagged, bounds.low, unit=unit)
         yield "timeline", _figure("time", "Scores and alarms over time", _days(found), draw)
     if given.normal.any() and given.anomalous.any():
