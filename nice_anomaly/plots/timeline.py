@@ -103,8 +103,8 @@ def _stretches(
     axes.plot(middles, band[:, 1], color=PASSED, linewidth=1.3, marker=".", markersize=2)
     if lowest:
         axes.plot(*zip(*lowest, strict=True), "o", color=FLAGGED, markersize=3.2)
-    finite = scores[np.isfinite(scores)]
-    low, high = np.quantile(finite, MOST) if len(finite) else (0.0, 1.0)
+    known = scores[np.isfinite(scores)]
+    low, high = np.quantile(known, MOST) if len(known) else (0.0, 1.0)
     farthest = low - 1.5 * (high - low or 1.0)
     out = [place for place, score in lowest if score < farthest]
     if out:  # an alarm far out shall not flatten the rest
