@@ -12,6 +12,7 @@ import pytest
 from conftest import Command, copied, write_csv
 
 import nice_anomaly as na
+from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.run.results import result_file
 
 LARGEST = 3_000_000  # bytes
@@ -183,7 +184,7 @@ def test_what_cannot_be_read_is_counted_and_ends_with_3(command: Command) -> Non
     assert "1 sample could not be read" in sound(Path("a.html").read_text()).text
     assert command("report", "some.csv", "-o", "b.html", "--skip-unreadable").code == 0
     run = na.load_run("runs/train")
-    with pytest.raises(na.DataError, match="sample 1"):
+    with pytest.raises(DataError, match="sample 1"):
         run.report("some.csv")
     sound(run.report("some.csv", skip_unreadable=True))
 
@@ -192,7 +193,7 @@ def test_the_library_gives_the_same_page(sums: Path) -> None:
     run = na.load_run(sums / "runs/train")
     page = sound(run.report("new.csv", top=1, title="<b>mine</b>"))
     assert "<b>mine</b>" in page.text
-    with pytest.raises(na.ConfigError, match="at most 200"):
+    with pytest.raises(ConfigError, match="at most 200"):
         run.report("new.csv", top=201)
     with pytest.raises(TypeError, match="Did you mean 'label_column'"):
         run.report("new.csv", label_colum="state")  # type: ignore[call-arg]
