@@ -19,8 +19,8 @@ MOST_LINES, LONGEST = 1_048_576, 32_767  # lines of a sheet, signs of a cell
 ALWAYS = datetime(1980, 1, 1)  # when every workbook was written, as far as it says
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
-HARMLESS = re.compile(  # a lone sign; a number, with its unit
-    r"[\s=+\-@]*|\s*[+-]?\.?\d[\d.,'\s]*+(?:[eE][+-]?\d+)?[%°µ]?\w*\s*"
+HARMLESS = re.compile(  # a lone sign; a number, with its unit, with what is usual
+    r"[\s=+\-@]*|\s*[+-]?\.?\d[\d.,'\s]*+(?:[eE][+-]?\d+)?[%°µ]?\w*\s*(?:\(90 %: [-+\d.eE –to]+\))?"
 )
 
 
@@ -29,8 +29,8 @@ def is_formula(text: str) -> bool:
 
     >>> [is_formula(text) for text in ("=1+1", "@SUM(A1)", "-2+cmd|' /C calc'!A0", "\t=1")]
     [True, True, True, True]
-    >>> [is_formula(text) for text in ("-3.5", "+1,5 °C", "-", "P-001", "1=1")]
-    [False, False, False, False, False]
+    >>> [is_formula(t) for t in ("-3.5", "+1,5 °C", "-", "P-001", "1=1", "-1 (90 %: -2 to 0)")]
+    [False, False, False, False, False, False]
     """
     return bool(FORMULA.match(text)) and not HARMLESS.fullmatch(text)
 

@@ -242,12 +242,13 @@ def rivals(run: Run) -> dict[str, Method]:
 
     def expected(images: Images) -> Maps:
         generator = torch.Generator().manual_seed(0)
-        x, total = preprocess.midpoint(torch.from_numpy(images)), 0
+        x = preprocess.midpoint(torch.from_numpy(images))
+        total = torch.zeros_like(x)
         for _ in range(STEPS):
             base = normal[torch.randint(len(normal), (len(x),), generator=generator)]
             along = torch.rand(len(x), 1, generator=generator)
             total = total - slope(base + along * (x - base)) * (x - base)
-        found: Maps = torch.as_tensor(total).double().numpy()
+        found: Maps = total.double().numpy()
         return found.reshape(-1, *SHAPE)
 
     def occluded(images: Images) -> Maps:

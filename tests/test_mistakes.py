@@ -73,6 +73,27 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
         ),
         "nothing to look at": ("detect", 2, "one of the two"),
         "a built-in set as a file": ("detect kmnist", 2, "built-in set is --dataset kmnist"),
+        "nothing to explain": ("explain", 2, "give what to explain: files or folders"),
+        "which to explain": (
+            "explain x.csv --id 1 --all", 2,
+            "--id, --top and --all each say what to explain: give one of them.",
+        ),
+        "explained into a file": (
+            "explain x.csv -o file", 2, "error: --output file is a file: name a folder.",
+        ),
+        "explained nowhere": (
+            "explain x.csv -o a/b", 2,
+            "error: --output a/b: the folder a/ does not exist: create it first.",
+        ),
+        "pictures into a file": (
+            "detect x.csv --heatmaps file", 2, "error: --heatmaps file is a file: name a folder.",
+        ),
+        "every reason of some": (
+            "detect x.csv --fdr 0.1 --explain-all", 2,
+            "--fdr decides at the end what is flagged, and only that can then be explained: give "
+            "--explain instead of --explain-all.",
+        ),
+        "no run to explain with": ("explain --dataset mnist", 4, "nice-anomaly train"),
         "by alone": ("detect -i x.csv --by", 2, "give --fdr too"),
         "floor": ("stress --floor 2", 2, "--floor takes a share between 0 and 1"),
         "nothing to compare on": ("compare", 2, "give anomalies to compare on"),
@@ -183,12 +204,25 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
         ),
     },
     "digits, calibrated": {
+        "explain an image that is not there": (
+            "explain --dataset digits --id 99999", 3, "digits has no sample '99999'.",
+        ),
         "another shape": ("detect --dataset mnist --data-root {real}", 3, "28 × 28"),
         "than that of the run": ("detect --dataset mnist --data-root {real}", 3, "8 × 8"),
         "compare with what was learned": ("compare --dataset digits", 2, "is what the run has"),
     },
     "cells": {  # a table with names and labels, calibrated
         "missing column": ("detect -i other.csv", 3, "column 'mean texture' is missing"),
+        "explain a row that is not there": (
+            "explain new.csv --id-column patient --id P01", 3,
+            "new.csv has no sample 'P01'. Did you mean 'P",
+        ),
+        "explain what cannot be read": (
+            "explain bad.csv --id P005", 3, "bad.csv, sample P005: mean radius is broken, not a",
+        ),
+        "explain beside what cannot be read": (
+            "explain bad.csv", 3, "or leave it out with --skip-unreadable.",
+        ),
         "images for a table": (
             "detect -i new", 3, "holds images, but the run has learned a table",
         ),
@@ -271,6 +305,9 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
         ),
         "name": ("calibrate --name ../x", 2, "is named by at most 64 letters"),
         "fdr": ("detect -i new.csv --fdr 5", 2, "--fdr takes a share"),
+        "not yet explained": (
+            "explain new.csv", 5, "Run 'nice-anomaly calibrate --run runs/train'",
+        ),
         "not yet": ("detect -i new.csv", 5, "has no threshold yet"),
         "too strict": ("calibrate --alpha 0.001", 3, "300 can support --alpha 0.01."),
         "too strict, and what there is instead": (
@@ -309,6 +346,12 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
         "report of too many": ("report new.csv -o a.html --top 900", 2, "--top takes a number of"),
         "too few": ("compare -i few.csv", 3, "10 are the fewest"),
         "other kind": ("compare --dataset photos", 3, "the run has learned 'train.csv', table"),
+        "heat maps of rows": (
+            "detect new.csv --heatmaps odd", 2,
+            "--heatmaps are for images, and runs/train has learned a table: --explain names the "
+            "columns that make a row odd.",
+        ),
+        "too few to explain": ("explain new.csv --top 0", 2, "--top"),
         "unreadable": ("compare -i bad.csv", 3, "with --skip-unreadable."),
     },
 }  # fmt: skip

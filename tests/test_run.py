@@ -438,6 +438,7 @@ TYPES = {  # of everything in run.json, as a hand-written table: what a value mu
     "fingerprint": "text",
     "parts": "mapping",
     "parts.canaries": "text",
+    "parts.references": "text",
 }
 OTHERS: dict[str, list[object]] = {  # what JSON could hold instead, some of it nearly right
     "whole number": ["3", None, [3], 2.5, True],
@@ -600,7 +601,7 @@ def test_nothing_in_a_run_is_pickled(folder: Path, made: Trained, last: Checkpoi
     save_checkpoint(folder, made.manifest, last)
     files = [file for file in folder.rglob("*") if file.is_file()]
     assert {path.suffix for path in files} == {".json", ".safetensors"}
-    assert len(files) == 5
+    assert len(files) == 6
     for path in files:
         if path.suffix == ".json":
             json.loads(path.read_bytes())

@@ -16,7 +16,18 @@ import numpy as np
 import pytest
 from conftest import Command, write_csv
 
-from nice_anomaly.cli import calibrate, compare, detect, info, plan, sample, stress, train, verify
+from nice_anomaly.cli import (
+    calibrate,
+    compare,
+    detect,
+    explain,
+    info,
+    plan,
+    sample,
+    stress,
+    train,
+    verify,
+)
 
 SPOKEN = Path(__file__).with_name("sentences.txt")
 CURVE = re.compile(r"[▁-█]+")
@@ -177,7 +188,7 @@ def test_the_examples_of_the_help_run(command: Command, elsewhere: Path) -> None
         states = state if name == "new" else ["good"] * n
         rows = zip(range(n), a, a + rng.normal(size=n), states, strict=True)
         write_csv(elsewhere / f"{name}.csv", ["part", "a", "b", "state"], rows)
-    verbs = train, calibrate, detect, compare, stress, plan, info, verify, sample
+    verbs = train, calibrate, detect, explain, compare, stress, plan, info, verify, sample
     shown = [line.removeprefix("nice-anomaly ") for verb in verbs for line in verb.EXAMPLES]
     elsewhere_only = re.compile(r"mnist|--floor|odd\.png")  # built-in sets, exit codes, images
     own = [line for line in shown if not elsewhere_only.search(line)]

@@ -80,7 +80,7 @@ def test_a_run_that_is_whole_scores_as_it_did(cells: Path, command: Command) -> 
     found = command.json("verify", "--run", cells, "--data")
     assert (found["sound"], found["exit_code"], found["error"]) == (True, 0, None)
     assert {file["state"] for file in found["files"]} == {"ok"}
-    assert len(found["files"]) == 5
+    assert len(found["files"]) == 6
     canaries = found["canaries"]
     assert (canaries["n"], canaries["largest"], canaries["drawn"]) == (18, 0.0, False)
     assert canaries["changed"] == {"default": 0, "strict": 0}
@@ -105,6 +105,8 @@ CHANGES: dict[str, tuple[Callable[[Path], object], int, str]] = {
     "a byte more": (lambda run: longer(next(run.glob("weights-*"))), 4, "is not the file that"),
     "no canaries": (lambda run: next(run.glob("canaries-*")).unlink(), 4, "is missing"),
     "other canaries": (lambda run: longer(next(run.glob("canaries-*"))), 4, "was changed since"),
+    "no references": (lambda run: next(run.glob("references-*")).unlink(), 4, "is missing"),
+    "other references": (lambda run: longer(next(run.glob("references-*"))), 4, "was changed"),
     "a calibration": (lambda run: longer(run / f"strict{SUFFIX}"), 4, "calibrate again"),
     "another name": (
         lambda run: shutil.copy(run / f"strict{SUFFIX}", run / f"default{SUFFIX}"),

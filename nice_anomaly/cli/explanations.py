@@ -1,6 +1,7 @@
 """Explanations: reasons, for people."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from nice_anomaly.cli import render
@@ -63,7 +64,10 @@ def _show_one(explanation: Explanation, one: Reasons) -> None:
         render.show_table(
             "what weighs most",
             ["column", "value", "expected", "90 % range", "gain", "p", *(["unit"] * units)],
-            [[*_line(cause), *([cause.unit] * units)] for cause in one.causes],
+            [
+                [*_line(cause, explanation.given[0]), *([cause.unit] * units)]
+                for cause in one.causes
+            ],
             words=(0, 1, 2, 3),
         )
 
@@ -105,13 +109,13 @@ def _first(one: Reasons, unit: str, most: int = 2) -> str:
     return "; ".join([brief(text, LONGEST) for text in why[:most]] + more)
 
 
-def _line(cause: Cause) -> list[str]:
+def _line(cause: Cause, given: Mapping[str, Any]) -> list[str]:
     """A column of a row: what it is, should be and may be, and what that would gain."""
     found = "" if cause.low is None or cause.high is None else _range(cause.low, cause.high)
     p = "<0.0001" if 0 <= cause.p_value < 1e-4 else f"{cause.p_value:.4f}"
     return [
         brief(cause.column, LONGEST),
-        _cell(cause.value),
+        _cell(given.get(cause.column, cause.value)),
         _cell(cause.expected),
         found,
         f"{cause.gain:+,.1f}",

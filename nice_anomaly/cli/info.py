@@ -137,6 +137,7 @@ def facts(run: "Run") -> list[tuple[str, str]]:
         ("parameters", f"{model.parameter_count:,}"),
         of_training(model, manifest.history, manifest.best_epoch),
         *of_weights(model),
+        ("samples kept", kept(manifest)),
     )
 
 
@@ -169,6 +170,21 @@ def of_manifest(manifest: "Manifest", *of_model: tuple[str, str]) -> list[tuple[
         ("created", manifest.created),
         ("versions", ", ".join(f"{k} {v}" for k, v in sorted(manifest.versions.items()))),
     ]
+
+
+def kept(manifest: "Manifest") -> str:
+    """How many normal samples are in the run's folder, and what for."""
+    from nice_anomaly.run.canaries import MOST
+    from nice_anomaly.run.manifest import REFERENCES
+    from nice_anomaly.run.references import fitting
+
+    data = manifest.data
+    if manifest.settings.private or not manifest.parts:
+        return "none: its model draws what is needed"
+    kept = f"{min(MOST, data.early_stopping):,} to verify with"
+    if REFERENCES not in manifest.parts:
+        return f"{kept}, none to explain with: its model draws some"
+    return f"{kept}, {min(fitting(data.layout), data.early_stopping):,} to explain with"
 
 
 def of_training(model: "Density", history: "Sequence[EpochSummary]", best: int) -> tuple[str, str]:

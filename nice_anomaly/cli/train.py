@@ -75,7 +75,7 @@ Private = Annotated[
     option(
         RUN,
         "--private",
-        help="Keep no samples in the run. Else 32 are kept, to be scored again by verify.",
+        help="Keep no samples in the run. Else 32 are kept for verify, up to 400 for explain.",
     ),
 ]
 EXAMPLES = (
@@ -108,8 +108,9 @@ def train(
 
     The data are the files and folders given, or a built-in set; without either it is MNIST.
 
-    A run keeps of the data: 32 samples unless --private, a hash of every sample learned from, the
-    names, categories and ranges of columns, and the paths of the files.
+    A run keeps of the data: 32 samples to verify with and up to 400 to explain with, none if
+    --private; a hash of every sample learned from, the names, categories and ranges of columns,
+    and the paths of the files.
     """
     measures = _size(size)
     options.check_plot(plot)

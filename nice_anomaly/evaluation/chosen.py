@@ -1,6 +1,6 @@
 """Chosen: the few samples of an input that are to be explained, with what was found of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
@@ -18,6 +18,7 @@ from nice_anomaly.evaluation.verdicts import Verdicts
 from nice_anomaly.explain.value import Held
 from nice_anomaly.limits import refuse_beyond
 from nice_anomaly.thresholds import Calibration
+from nice_anomaly.values import plain, taken
 from nice_anomaly.words import brief, listed
 
 CLOSEST = 3  # calls that are explained where nothing was flagged
@@ -26,11 +27,12 @@ REMEMBERED = 5_000  # ids, among which one that was mistyped is looked for
 
 @dataclass(frozen=True)
 class Chosen:
-    """A sample, its verdict, and how far it is from the nearest threshold."""
+    """A sample, its verdict, how far it is from the nearest threshold, its cells as they stood."""
 
     values: NDArray[Any]
     held: Held
     margin: float
+    given: Mapping[str, Any]
 
 
 @dataclass
@@ -136,10 +138,18 @@ def _order(chosen: Chosen) -> tuple[float, float]:
 
 
 def _of(one: Verdicts, rows: Sequence[int], calibration: Calibration) -> list[Chosen]:
-    values = one.batch.raw(np.array(rows, dtype=np.int64))
-    margins = one.found.margin[list(rows)].tolist()
-    verdicts = held(one, calibration, rows)
-    return [Chosen(*parts) for parts in zip(values, verdicts, margins, strict=True)]
+    places = np.array(rows, dtype=np.int64)
+    originals = one.batch.originals.items()
+    cells = {name: plain(taken(column, places)) for name, column in originals if len(rows)}
+    return [
+        Chosen(
+            one.batch.raw(places[i : i + 1])[0],
+            verdict,
+            float(one.found.margin[row]),
+            {name: column[i] for name, column in cells.items()},
+        )
+        for i, (row, verdict) in enumerate(zip(rows, held(one, calibration, rows), strict=True))
+    ]
 
 
 def _nobody(absent: Sequence[str], known: Sequence[str], source: str) -> str:

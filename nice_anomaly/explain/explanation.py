@@ -1,6 +1,6 @@
 """Explanation: the reasons for some samples of an input, as a notebook holds them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, time
 from typing import Any, overload
@@ -24,7 +24,7 @@ class Explanation(Sequence[Reasons]):
     """Reasons, the least probable sample first or as they were asked for.
 
     ``n`` samples of ``source`` were looked at, and ``flagged`` of them were. ``unit`` follows a
-    score, and ``written`` is how the input was.
+    score. ``given`` are the cells of every row as they stood, and ``written`` is how the input was.
     """
 
     source: str
@@ -33,6 +33,7 @@ class Explanation(Sequence[Reasons]):
     n: int
     flagged: int
     parts: tuple[Reasons, ...]
+    given: tuple[Mapping[str, Any], ...]
     written: Written
 
     def __len__(self) -> int:

@@ -20,7 +20,7 @@ from nice_anomaly.errors import ArtifactError, ConfigError
 from nice_anomaly.explain.explanation import Explanation, record
 from nice_anomaly.explain.pictures import MOST_ON_A_SHEET, SOFTWARE, page, png, sheet
 from nice_anomaly.explain.texts import columns_of
-from nice_anomaly.explain.value import ImageReasons, RowReasons
+from nice_anomaly.explain.value import Cause, ImageReasons, RowReasons
 from nice_anomaly.files import refuse_no_name, why, write
 from nice_anomaly.output import Arrangement, open_rows
 
@@ -141,7 +141,7 @@ def save(explanation: Explanation, folder: Path, *, formulas: bool = True) -> tu
     write(folder / RECORD, content.encode() + b"\n")
     rows = [one for one in explanation if isinstance(one, RowReasons)]
     with open_rows(folder / ROWS, _arranged(explanation.written, formulas=formulas)) as file:
-        file.add(_columns(rows, explanation.unit))
+        file.add(_columns(rows, explanation))
     return 2, file.formulas
 
 
@@ -157,18 +157,36 @@ def _arranged(written: Written, *, formulas: bool) -> Arrangement:
     )
 
 
-def _columns(rows: list[RowReasons], unit: str) -> dict[str, list[Any]]:
-    """What was found of each row, and then its cells as they would be normal."""
+def _columns(rows: list[RowReasons], explanation: Explanation) -> dict[str, list[Any]]:
+    """What was found of each row; then its cells as they stood, but those that were repaired."""
+    unit, decimal = explanation.unit, explanation.written.decimal or "."
     plain = [record(one, unit) for one in rows]
     found: dict[str, list[Any]] = {name: [one[name] for one in plain] for name in HEADING}
     found["changed"] = [", ".join(one["changed"]) for one in plain]
     found |= columns_of(dict(enumerate(rows)), len(rows), "table", unit)
-    for name in rows[0].cells:
+    repaired = [
+        {
+            **given,
+            **{cause.column: _cell(one, cause, decimal) for cause in one.causes[: one.changed]},
+        }
+        for one, given in zip(rows, explanation.given, strict=True)
+    ]
+    for name in dict.fromkeys(name for row in repaired for name in row):
         free = name
         while free in found:
             free = f"repaired {free}"
-        found[free] = [one["repaired"][name] for one in plain]
+        found[free] = [row.get(name) for row in repaired]
     return found
+
+
+def _cell(one: RowReasons, cause: Cause, decimal: str) -> Any:
+    """A repaired cell as its column is written: a number with its unit, whole if it is."""
+    value = one.cells.get(cause.column)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if value is None or value != value or not cause.unit:
+        return None if value is None or value != value else value
+    return f"{str(value).replace('.', decimal)} {cause.unit}"
 
 
 def _ours(path: Path) -> bool:

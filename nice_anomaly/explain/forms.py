@@ -1,18 +1,20 @@
 """Quadratic forms of blocks: how much a block alone could say, and the step that says it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from nice_anomaly.explain.blocks import Blocks
 
+WRITTEN_OUT = 2_048  # rows: 34 MB
 AT_ONCE = 8_000_000  # numbers of float64 to hold while matrices are made
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """A symmetric positive matrix A = a I + U diag(b) Uᵀ that is never written out, in float64.
+    """A symmetric positive matrix A = a I + U diag(b) Uᵀ, written out only if it is small; float64.
 
     ``base`` is a, as a number or a diagonal ``[d]``; ``factor`` is U ``[d, r]``, ``weights`` b
     ``[r]``.
@@ -28,10 +30,18 @@ class Matrix:
 
     def within(self, places: Tensor) -> Tensor:
         """A_SS for every row S of ``places`` ``[m, s]``, ``[m, s, s]``."""
+        base = self.base.expand(len(self.factor))
+        if len(base) <= WRITTEN_OUT:
+            return self._whole[places[:, :, None], places[:, None, :]]
         part = self.factor[places]
         found = (part * self.weights) @ part.mT
-        found.diagonal(dim1=1, dim2=2).add_(self.base.expand(len(self.factor))[places])
+        found.diagonal(dim1=1, dim2=2).add_(base[places])
         return found
+
+    @cached_property
+    def _whole(self) -> Tensor:
+        base = self.base.expand(len(self.factor))
+        return (self.factor * self.weights) @ self.factor.T + base.diag()
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def difference(image: NDArray[np.uint8], other: NDArray[np.uint8]) -> Picture:
 def page(one: ImageReasons, unit: str) -> Picture:
     """All of one sample: its name and verdict, five pictures, and why in words."""
     zoom, shape = _zoom(one, SIDE), one.heat.shape
-    pictures = [_framed(picture, zoom, one.box) for picture in panels(one)]
+    pictures = [framed(picture, zoom, one.box) for picture in panels(one)]
     inner = len(pictures) * (shape[1] * zoom + 2 * RIM) + (len(pictures) - 1) * GAP
     inner = max(inner, 480)
     lines = [line for why in words.reasons(one, unit) for line in _wrapped(why, inner)]
@@ -106,7 +106,7 @@ def sheet(every: Sequence[ImageReasons], unit: str) -> Picture:
     shown = every[:MOST_ON_A_SHEET]
     zooms = [_zoom(one, SMALL) for one in shown]
     rows = [
-        [_framed(picture, zoom, one.box) for picture in panels(one)]
+        [framed(picture, zoom, one.box) for picture in panels(one)]
         for one, zoom in zip(shown, zooms, strict=True)
     ]
     wide = max(max(picture.shape[1] for picture in row) for row in rows)
@@ -240,7 +240,7 @@ def _zoom(one: ImageReasons, side: int) -> int:
     return max(1, side // int(max(one.heat.shape)))
 
 
-def _framed(picture: Picture, zoom: int, box: Box | None) -> Picture:
+def framed(picture: Picture, zoom: int, box: Box | None) -> Picture:
     """A picture enlarged, with a rim in which a box at its edge still is outside of it."""
     height, width = picture.shape[0] * zoom, picture.shape[1] * zoom
     framed = np.empty((height + 2 * RIM, width + 2 * RIM, 3), dtype=np.uint8)

@@ -1,7 +1,7 @@
 """Pulls: where a model would have every value of an image go, to its first order.
 
 Two of them. Of the Gaussian that a model starts with, r = P (μ - x), the pull to the mean. Of the
-flow behind it, g = -∇ₓ Σ ρ(h_i(x)) with Huber's ρ of the latents, ½ h² below 3 and linear
+flow behind it, g = -∇ₓ Σ ρ(h_i(x)) with Huber's ρ of the latents, ½ h² below 1 and linear
 beyond: the gradient of a heavy-tailed prior dies for far latents, which are those to blame.
 """
 
@@ -15,8 +15,8 @@ from nice_anomaly.density import Density
 from nice_anomaly.explain.forms import Matrix
 from nice_anomaly.flow import Flow
 
-KNEE = 3.0  # of Huber's energy, in standard deviations of a latent
-RIDGE = 0.01  # of the diagonal
+KNEE = 1.0  # of Huber's energy, in standard deviations of a latent
+RIDGE = 0.003  # of the diagonal
 LIKE = 1.001  # variances that count as one and the same
 SHARE = 4  # samples a direction that is learned from them
 MOST_DIRECTIONS = 400
@@ -24,13 +24,15 @@ MOST_DIRECTIONS = 400
 
 @dataclass(frozen=True)
 class Pull:
-    """A linear pull ``of`` samples ``[n, d]`` in the model's x, and the ``matrix`` of its blocks.
+    """The pull ``of`` samples ``[n, d]`` in the model's x, and the ``matrix`` of its blocks.
 
-    For r that is P, the inverse covariance; for g it is F = E[g gᵀ] over normal samples.
+    For r that is P, the inverse covariance; for g it is F = E[g gᵀ] over normal samples, so many
+    of them as ``learned`` says.
     """
 
     of: Callable[[Tensor], Tensor]
     matrix: Matrix
+    learned: int = 0
 
 
 def gaussian(model: Density, normal: Tensor) -> Pull:
@@ -53,7 +55,8 @@ def latent(model: Density, normal: Tensor) -> Pull | None:
     base = RIDGE * pulls.square().mean(dim=0)
     base = base.clamp_min(RIDGE * base.mean().clamp_min(torch.finfo(torch.float32).tiny))
     weights = torch.full((len(pulls),), 1 / len(pulls), dtype=torch.float64)
-    return Pull(lambda x: huber(model, x), Matrix(base, pulls.T.contiguous(), weights))
+    matrix = Matrix(base, pulls.T.contiguous(), weights)
+    return Pull(lambda x: huber(model, x), matrix, len(pulls))
 
 
 def huber(model: Flow, x: Tensor) -> Tensor:

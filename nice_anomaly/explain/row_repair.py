@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nice_anomaly.explain.slot import Array
-from nice_anomaly.explain.trials import Trials, View
+from nice_anomaly.explain.trials import Found, Trials, View
 from nice_anomaly.explain.value import Cause, Held
 
 MOST = 8  # columns that a repair changes
@@ -33,6 +33,11 @@ class Repaired:
     score: float
     passes: bool
 
+    @property
+    def changed(self) -> list[str]:
+        """The columns that were changed."""
+        return [change.cause.column for change in self.changes]
+
 
 def repaired(
     trials: Trials, rows: Array, views: Sequence[View], held: Sequence[Held]
@@ -44,59 +49,47 @@ def repaired(
     states = [
         Repaired(row, (), one.score, not one.flagged) for row, one in zip(rows, held, strict=True)
     ]
-    now = dict(enumerate(views))
+    now = {i: view for i, view in enumerate(views) if not states[i].passes}
     for _ in range(MOST):
-        wanted = {
-            i: place for i, view in now.items() if (place := _next(view, states[i])) is not None
-        }
+        next_ = {i: next(view.ranked(states[i].changed), None) for i, view in now.items()}
+        wanted = {i: found for i, found in next_.items() if found is not None}
         if not wanted:
             break
-        found = changes(
-            trials,
-            np.array([states[i].row for i in wanted]),
-            [now[i] for i in wanted],
-            list(wanted.values()),
-            [held[i] for i in wanted],
-        )
-        for i, change in zip(wanted, found, strict=True):
+        some = list(wanted)
+        before, theirs = np.array([states[i].row for i in some]), [held[i] for i in some]
+        made = changes(trials, before, list(wanted.values()), theirs)
+        for i, change in zip(some, made, strict=True):
             states[i] = _after(states[i], change, held[i])
-        open_ = [i for i in wanted if not states[i].passes]
-        ceiling = np.array([held[i].high for i in open_])
-        again = trials.views(np.array([states[i].row for i in open_]), ceiling) if open_ else []
-        now = dict(zip(open_, again, strict=True))
-    return [_pruned(trials, state, one) for state, one in zip(states, held, strict=True)]
+        some = [i for i in some if not states[i].passes]
+        after, ceiling = (states[i].row for i in some), [held[i].high for i in some]
+        now = dict(zip(some, trials.views(np.array([*after]), np.array(ceiling)), strict=True))
+    return [pruned(trials, state, one) for state, one in zip(states, held, strict=True)]
 
 
 def changes(
-    trials: Trials,
-    rows: Array,
-    views: Sequence[View],
-    places: Sequence[int],
-    held: Sequence[Held],
+    trials: Trials, rows: Array, columns: Sequence[Found], held: Sequence[Held]
 ) -> list[Change]:
-    """One column of every row set to the value that its score rises most with."""
-    slots = [view.slots[place] for view, place in zip(views, places, strict=True)]
-    tried = np.concatenate([rows, rows, rows])
-    for i, (view, place) in enumerate(zip(views, places, strict=True)):
-        slot, judged = slots[i], view.judged[place]
-        tried[i, slot.place] = judged.finer[view.index]
-        tried[len(rows) + i, slot.place] = slot.states[judged.best[view.index]]
-    finer, best, own = trials.scores(tried).reshape(3, -1)
-    found = []
-    for i, (view, place) in enumerate(zip(views, places, strict=True)):
-        better = finer[i] >= best[i] - CLOSE and finer[i] <= held[i].high
-        better = better and (finer[i] >= held[i].low or best[i] < held[i].low)
-        where, score = slots[i].place, float(finer[i] if better else best[i])
-        before, after = rows[i, where], tried[i if better else len(rows) + i, where]
-        cause = view.cause(place, before, after, score - float(own[i]))
-        found.append(Change(cause, where, before, after, score))
-    return found
+    """One column of every row ``[n, d]`` set to the value that its score rises most with."""
+    if not len(rows):
+        return []
+    tried = np.stack([rows, rows, rows])
+    for i, found in enumerate(columns):
+        tried[1:, i, found.slot.place] = found.wanted
+    own, finer, best = trials.scores(tried.reshape(-1, rows.shape[1])).reshape(3, -1).tolist()
+    made = []
+    for i, (found, one) in enumerate(zip(columns, held, strict=True)):
+        k = 1 if _as_good(finer[i], best[i], one) else 2
+        score, place = (own, finer, best)[k][i], found.slot.place
+        before, after = rows[i, place], tried[k, i, place]
+        cause = found.cause(before, after, score - own[i])
+        made.append(Change(cause, place, before, after, score))
+    return made
 
 
-def _next(view: View, state: Repaired) -> int | None:
-    if state.passes:
-        return None
-    return next(view.ranked([change.cause.column for change in state.changes]), None)
+def _as_good(finer: float, best: float, held: Held) -> bool:
+    """Whether a value between the states does as well as the best state, or better."""
+    passes = held.low <= finer or best < held.low
+    return best - CLOSE <= finer <= held.high and passes
 
 
 def _after(state: Repaired, change: Change, held: Held) -> Repaired:
@@ -106,7 +99,7 @@ def _after(state: Repaired, change: Change, held: Held) -> Repaired:
     return Repaired(row, (*state.changes, change), change.score, passes)
 
 
-def _pruned(trials: Trials, state: Repaired, held: Held) -> Repaired:
+def pruned(trials: Trials, state: Repaired, held: Held) -> Repaired:
     """The same without the changes that it passes without, those found first given back first."""
     while state.passes and len(state.changes) > 1:
         without = np.repeat(state.row[None], len(state.changes), axis=0)

@@ -17,6 +17,7 @@ from nice_anomaly.explain.pulls import Pull
 
 HIGH = 0.99  # the quantile of normals that is the unit of a block's value
 FEWEST = 0.1  # of the middling unit: where nothing ever happens a trifle is not everything
+MOST_OWN = 0.99  # of a value, that a sample owes to itself
 ALIGNED = 32  # samples at a time: one size of product, so that none depends on its neighbours
 NUMBERS = 2_500_000  # in the matrices of one size of block, 10 MB
 PRODUCTS = 2e10  # to make them, about a second
@@ -54,7 +55,7 @@ class Test:
         """With what is usual from the pulls of ``normal`` samples ``[n, d]``."""
         form = Form.of(pull.matrix, places)
         values = torch.cat([form(some) for some in normal.split(ALIGNED)])
-        return cls(form, Usual.of(values))
+        return cls(form, Usual.of(without_itself(values, pull.learned)))
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,18 @@ class Screening:
                 break
             stride += 1
         return stride
+
+
+def without_itself(values: Tensor, learned: int) -> Tensor:
+    """½ gᵀ F⁻¹ g of samples that F was learned from, each as if without it.
+
+    With q = gᵀ F⁻¹ g / m, leaving g out of the m samples makes of it (1 - 1/m) / (1 - q) times as
+    much (Sherman & Morrison 1950); that of samples which had no part stays.
+    """
+    if not learned:
+        return values
+    own = (2 * values / learned).clamp(max=MOST_OWN)
+    return values / (1 - own) * (1 - 1 / learned)
 
 
 def _aligned(pull: Pull, x: Tensor) -> Iterator[Tensor]:

@@ -5,20 +5,17 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from nice_anomaly.data import Column
 from nice_anomaly.explain.row_repair import Change, Repaired, changes, repaired
-from nice_anomaly.explain.screen import gaussian
+from nice_anomaly.explain.screen import screen
 from nice_anomaly.explain.slot import Array
 from nice_anomaly.explain.slots import slots
-from nice_anomaly.explain.trials import WIDE, Trials, View
+from nice_anomaly.explain.trials import Found, Trials, View
 from nice_anomaly.explain.value import Cause, Held, RowReasons
 from nice_anomaly.flow import Flow
 from nice_anomaly.scores import Scorer
-
-_CPU = torch.device("cpu")
 
 POINTS = 64  # of a number's range
 FEWER = 32  # where a score costs more than one pass
@@ -39,27 +36,26 @@ class RowExplainer:
     ) -> None:
         plain = replace(scorer, noise_seed=None)
         points = POINTS if isinstance(scorer.model, Flow) else FEWER
-        own = slots(columns, scorer.preprocess.to(_CPU), references, points)
-        screen = gaussian(scorer, references) if len(own) > WIDE else None
-        self._trials = Trials(plain, own, screen)
+        own = slots(columns, scorer.preprocess, references, points)
+        self.trials = Trials(plain, own, screen(plain, own, references))
 
     def __call__(self, raw: NDArray[Any], held: Sequence[Held]) -> Iterator[RowReasons]:
         """See ``Explainer``."""
-        for start in range(0, len(raw), self._trials.at_once):
-            part = slice(start, start + self._trials.at_once)
+        for start in range(0, len(raw), self.trials.at_once):
+            part = slice(start, start + self.trials.at_once)
             yield from self._explained(raw[part].astype(np.float64), held[part])
 
     def _explained(self, rows: Array, held: Sequence[Held]) -> Iterator[RowReasons]:
         tried = [i for i, one in enumerate(held) if not one.too_usual]
         some, theirs = rows[tried], [held[i] for i in tried]
-        views = self._trials.views(some, np.array([one.high for one in theirs]))
-        done = repaired(self._trials, some, views, theirs)
+        views = self.trials.views(some, np.array([one.high for one in theirs]))
+        done = repaired(self.trials, some, views, theirs)
         others = self._others(some, views, theirs, done)
         found = dict(zip(tried, zip(done, others, strict=True), strict=True))
         for i, one in enumerate(held):
             state, rest = found.get(i, (Repaired(rows[i], (), one.score, False), ()))
             causes = (*(change.cause for change in state.changes), *rest)
-            cells = {slot.name: slot.plain(state.row[slot.place]) for slot in self._trials.slots}
+            cells = {slot.name: slot.plain(state.row[slot.place]) for slot in self.trials.slots}
             yield RowReasons(
                 one, causes, len(state.changes), state.row, cells, state.score, state.passes
             )
@@ -72,20 +68,21 @@ class RowExplainer:
         done: Sequence[Repaired],
     ) -> list[tuple[Cause, ...]]:
         """Causes beside those that were changed."""
-        places = [_mentioned(view, state) for view, state in zip(views, done, strict=True)]
-        owners = [i for i, some in enumerate(places) for _ in some]
-        found = changes(
-            self._trials,
-            rows[owners],
-            [views[i] for i in owners],
-            [place for some in places for place in some],
-            [held[i] for i in owners],
-        )
+        columns = [_mentioned(view, state) for view, state in zip(views, done, strict=True)]
+        owners = [i for i, some in enumerate(columns) for _ in some]
+        every = [found for some in columns for found in some]
+        made = changes(self.trials, rows[owners], every, [held[i] for i in owners])
         causes: list[list[Cause]] = [[] for _ in done]
-        for i, change in zip(owners, found, strict=True):
+        for i, change in zip(owners, made, strict=True):
             if _alternative(change, done[i], held[i]):
                 causes[i].append(change.cause)
         return [tuple(some) for some in causes]
+
+
+def _mentioned(view: View, state: Repaired) -> list[Found]:
+    ranked = list(view.ranked(state.changed))[: max(0, MENTIONED - len(state.changes))]
+    odd = [found for found in ranked if found.p_value <= ODD]
+    return odd or ranked[: not state.changes]
 
 
 def _alternative(change: Change, state: Repaired, held: Held) -> bool:
@@ -93,10 +90,3 @@ def _alternative(change: Change, state: Repaired, held: Held) -> bool:
     if len(state.changes) == 1:
         return held.low <= change.score <= held.high
     return not state.changes or change.cause.gain >= state.changes[0].cause.gain / 2
-
-
-def _mentioned(view: View, state: Repaired) -> list[int]:
-    names = [change.cause.column for change in state.changes]
-    ranked = list(view.ranked(names))[: max(0, MENTIONED - len(names))]
-    odd = [k for k in ranked if view.judged[k].p_value[view.index] <= ODD]
-    return odd or ranked[: not names]

@@ -1,51 +1,73 @@
 """Trials: rows scored with each state of their columns, and what the rest of a row then says."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nice_anomaly.explain.screen import Gaussian
+from nice_anomaly.explain.screen import Screen
 from nice_anomaly.explain.slot import Array, Judged, Slot
 from nice_anomaly.explain.value import Cause
 from nice_anomaly.scores import Scorer
 
 CELLS = 1 << 21  # numbers scored at a time: 16 MB
-WIDE = 40  # columns: where there are more, only the most promising are tried
+TOGETHER = 256  # rows
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One row: the columns that were tried, and what was found of each; ``index`` is its place."""
+    """One row: what was found of the columns that were tried, by name."""
 
-    slots: Sequence[Slot]
-    judged: Sequence[Judged]
+    found: Mapping[str, "Found"]
+
+    def ranked(self, apart: Sequence[str] = ()) -> Iterator["Found"]:
+        """Columns by the odds that they were replaced, those whose change would help."""
+        helping = [one for name, one in self.found.items() if one.gain > 0 and name not in apart]
+        yield from sorted(helping, key=lambda one: -one.odds)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What the rest of a row says of one column; the row is the one at ``index`` in ``judged``."""
+
+    slot: Slot
+    judged: Judged
     index: int
 
-    def ranked(self, apart: Sequence[str] = ()) -> Iterator[int]:
-        """Columns by the odds that they were replaced, those whose change would help."""
-        odds = np.array([one.odds[self.index] for one in self.judged])
-        for place in np.argsort(-odds, kind="stable").tolist():
-            if self.judged[place].gain[self.index] > 0 and self.slots[place].name not in apart:
-                yield place
+    @property
+    def odds(self) -> float:
+        """See ``Judged``."""
+        return float(self.judged.odds[self.index])
 
-    def cause(self, place: int, before: Array, after: Array, gain: float) -> Cause:
-        """A column of the row as a cause; ``before`` and ``after`` are its coordinates."""
-        slot, judged, i = self.slots[place], self.judged[place], self.index
+    @property
+    def gain(self) -> float:
+        """See ``Judged``."""
+        return float(self.judged.gain[self.index])
+
+    @property
+    def p_value(self) -> float:
+        """See ``Judged``."""
+        return float(self.judged.p_value[self.index])
+
+    @property
+    def wanted(self) -> tuple[Array, Array]:
+        """What to put there, ``[w]``: between the states, and the best of them."""
+        return self.judged.finer[self.index], self.slot.states[self.judged.best[self.index]]
+
+    def cause(self, before: Array, after: Array, gain: float) -> Cause:
+        """The column as a cause; ``before`` and ``after`` are its coordinates."""
+        slot, judged, i = self.slot, self.judged, self.index
         middle, low, high, probability = (
             None if np.isnan(one[i]) else float(one[i])
             for one in (judged.median, judged.low, judged.high, judged.probability)
         )
-        value, expected = slot.cell(before), slot.cell(after)
-        p_value, usual = float(judged.p_value[i]), slot.usual(before)
         return Cause(
             slot.name,
-            value,
-            expected,
+            slot.cell(before),
+            slot.cell(after),
             gain,
-            p_value,
-            usual,
+            self.p_value,
+            slot.usual(before),
             middle,
             low,
             high,
@@ -56,11 +78,11 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Trials:
-    """What tries the ``slots`` of rows under a ``scorer``; ``screen`` chooses some of many."""
+    """What tries the ``slots`` of rows under a ``scorer``, those that ``screen`` chooses."""
 
     scorer: Scorer
     slots: Sequence[Slot]
-    screen: Gaussian | None
+    screen: Screen
 
     def scores(self, rows: Array) -> Array:
         """The scores of rows ``[n, d]``."""
@@ -68,47 +90,38 @@ class Trials:
 
     @property
     def at_once(self) -> int:
-        """How many rows may be tried together."""
-        if self.screen is not None:
-            return 1
-        states: int = sum(len(slot.states) for slot in self.slots)
-        width: int = sum(slot.states.shape[1] for slot in self.slots)
-        return max(1, CELLS // max(1, states * width))
+        """How many rows to try together."""
+        width: int = max(slot.place.stop for slot in self.slots)
+        return min(TOGETHER, max(1, CELLS // width))
 
     def views(self, rows: Array, ceiling: Array) -> list[View]:
         """What is found of rows ``[n, d]``, whose score should stay below ``ceiling`` ``[n]``."""
-        own = self.scores(rows)
-        if self.screen is None:
-            judged = [self._judged(slot, rows, own, ceiling) for slot in self.slots]
-            return [View(self.slots, judged, i) for i in range(len(rows))]
-        gains = self.screen.gains(rows)
-        views = []
-        for i, row in enumerate(rows):
-            some, part = self._promising(row, gains[i]), slice(i, i + 1)
-            judged = [self._judged(slot, rows[part], own[part], ceiling[part]) for slot in some]
-            views.append(View(some, judged, 0))
-        return views
-
-    def _judged(self, slot: Slot, rows: Array, own: Array, ceiling: Array) -> Judged:
-        scores = [self._tried(slot, part) for part in _parts(rows, len(slot.states))]
-        return slot.judged(np.concatenate(scores), own, rows[:, slot.place], ceiling)
+        if not len(rows):
+            return []
+        own, chosen = self.scores(rows), self.screen.chosen(rows)
+        found: list[dict[str, Found]] = [{} for _ in rows]
+        for slot, here in zip(self.slots, chosen.T, strict=True):
+            places = np.flatnonzero(here)
+            if len(places):
+                some = rows[places]
+                scores = self._tried(slot, some)
+                judged = slot.judged(scores, own[places], some[:, slot.place], ceiling[places])
+                for index, place in enumerate(places.tolist()):
+                    found[place][slot.name] = Found(slot, judged, index)
+        return [View(one) for one in found]
 
     def _tried(self, slot: Slot, rows: Array) -> Array:
-        tried = np.repeat(rows, len(slot.states), axis=0)
-        tried[:, slot.place] = np.tile(slot.states, (len(rows), 1))
-        return self.scores(tried).reshape(len(rows), -1)
-
-    def _promising(self, row: Array, gains: Array) -> list[Slot]:
-        """The columns that a Gaussian would blame first, in the order of the table."""
-        sums = np.array([gains[slot.place].sum() for slot in self.slots])
-        best = np.argsort(-sums, kind="stable")[:WIDE]
-        unusual = [k for k, slot in enumerate(self.slots) if not slot.usual(row[slot.place])]
-        unusual.sort(key=lambda k: -sums[k])
-        chosen: NDArray[np.int64] = np.unique([*best, *unusual[:WIDE]]).astype(int)
-        return [self.slots[k] for k in chosen]
+        """The scores of rows with each state, ``[n, k]``."""
+        states = len(slot.states)
+        scores = []
+        for part in _parts(rows, states):
+            tried = np.repeat(part, states, axis=0)
+            tried[:, slot.place] = np.tile(slot.states, (len(part), 1))
+            scores.append(self.scores(tried).reshape(-1, states))
+        return np.concatenate(scores)
 
 
 def _parts(rows: Array, states: int) -> Iterator[Array]:
-    count = max(1, CELLS // max(1, states * rows.shape[1]))
+    count = max(1, CELLS // (states * rows.shape[1]))
     for start in range(0, len(rows), count):
         yield rows[start : start + count]

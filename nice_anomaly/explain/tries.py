@@ -15,6 +15,7 @@ from nice_anomaly.preprocess import Preprocess
 
 Images = NDArray[np.uint8]
 Values = NDArray[np.float64]
+Place = tuple[slice, slice]
 Score = Callable[[Images], Values]  # [m, d] → [m]
 
 LIKE_GROUND = 1 / 16  # of the levels: what is as near to the ground as that may as well be ground
@@ -110,7 +111,7 @@ def ground_of(image: Images) -> Images:
     return ground
 
 
-def tiles(shape: tuple[int, ...], across: int) -> Iterator[tuple[slice, slice]]:
+def tiles(shape: tuple[int, ...], across: int) -> Iterator[Place]:
     """An image cut into squares, about so many ``across``."""
     side = max(1, round(float(np.sqrt(shape[0] * shape[1])) / across))
     for top in range(0, shape[0], side):

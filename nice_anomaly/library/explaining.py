@@ -84,8 +84,16 @@ class Explaining(Binding):
                 chosen = [] if flagged_only else chosen
                 say(f"nothing is flagged among {looked.n:,} samples: these came closest")
         parts = tuple(_explained(explain, chosen, explained))
+        given = tuple(one.given for one in chosen)
         return Explanation(
-            found.name, self.name, against.unit, looked.n, looked.flagged, parts, looked.written
+            found.name,
+            self.name,
+            against.unit,
+            looked.n,
+            looked.flagged,
+            parts,
+            given,
+            looked.written,
         )
 
 

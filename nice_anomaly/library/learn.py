@@ -62,7 +62,7 @@ def learn(
     ``anomaly_values`` tell anomalies, which are left out, and ``ignored`` columns are not learned
     from. ``separator``, ``decimal``, ``dates`` (dmy or mdy) and ``sheet`` say how tables are
     written, where a file does not show it. ``run`` is a folder to keep it in; ``resume`` goes on
-    there. A ``private`` run keeps no samples: its canaries are drawn from the model. ``listen``
+    there. A ``private`` run keeps no samples: its model draws what it needs. ``listen``
     hears each step.
 
     Raises:

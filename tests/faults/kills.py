@@ -7,6 +7,7 @@ or lets that one fail.
 import atexit
 import functools
 import hashlib
+import json
 import random
 import shutil
 import signal
@@ -39,6 +40,7 @@ STORIES = {  # by name: what is there before, what is killed
     "resume": ("stopped", f"train --resume --run {RUN}"),
     "resume over": ("old, stopped", f"train --resume --run {RUN}"),
     "calibrate": ("old", f"calibrate --run {RUN} --alpha 0.2"),
+    "explain": ("old", f"explain rows.csv --run {RUN} --all --output why"),
     "detect": ("old", f"detect rows.csv --run {RUN} --output found.csv"),
 }
 ENDS = {
@@ -116,7 +118,9 @@ def one_kill(seed: int, folder: Path, given: World | None = None) -> str:
     every, instant = rng.choice([-1, 60]), rng.random()
     before = calibrated(folder)
     child = here.nursery.start(argv, folder, every=every)
-    time.sleep(instant * (here.using if name in ("calibrate", "detect") else here.training))
+    time.sleep(
+        instant * (here.using if name in ("calibrate", "explain", "detect") else here.training)
+    )
     here.nursery.signal(child, blow)
     code = here.nursery.end(child)
     assert code in ENDS, f"{name}: {code}\n{said(folder)}"
@@ -155,6 +159,11 @@ def judged(here: World, name: str, folder: Path, before: dict[str, str]) -> str:
             {k: v for k, v in c.items() if not k.startswith("default.")} for c in (after, before)
         )
     assert after == before, "a calibration has changed"
+    if name == "explain":  # whole files or none, and the same command writes all of them
+        found = folder / "why" / "reasons.json"
+        assert not found.exists() or json.loads(found.read_text())["explained"]
+        assert here.nursery.run(STORIES[name][1], folder) == 0, said(folder)
+        assert {file.name for file in found.parent.iterdir()} == {"reasons.csv", "reasons.json"}
     there = (folder / RUN / MANIFEST).exists()
     code = here.nursery.run(f"info --run {RUN}", folder)
     stale = there and before and load_manifest(folder / RUN).fingerprint != here.old
@@ -171,6 +180,8 @@ def judged(here: World, name: str, folder: Path, before: dict[str, str]) -> str:
         lines = (folder / "found.csv").read_text().splitlines()
         assert len(lines) in (1, 121), f"{len(lines)} lines"
         return "found before" if len(lines) == 1 else "found now"
+    if name == "explain":
+        return "explained"
     if name == "calibrate":
         assert here.nursery.run(STORIES[name][1], folder) == 0, said(folder)
         return "calibrated"

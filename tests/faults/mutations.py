@@ -151,8 +151,9 @@ def judge(folder: Path, expected: Expected, samples: Any) -> str:
 
 
 def _looked_at(folder: Path) -> None:
-    """What info reads."""
+    """What info and explain read."""
     run = load_run(folder)
+    assert len(run.trained.references.rows)
     for name in run.calibrations:
         run.calibration(name)
 

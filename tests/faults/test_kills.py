@@ -29,6 +29,7 @@ def test_a_training_that_dies_at_an_operation_on_files_goes_on(tmp_path: Path, a
         ("overwrite", "EACCES", 158),
         ("calibrate", "ENOSPC", 9),
         ("detect", "EIO", 8),
+        ("explain", "ENOSPC", 12),
     ],
 )
 def test_an_operation_that_fails_is_a_sentence(

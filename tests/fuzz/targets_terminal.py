@@ -27,7 +27,9 @@ from nice_anomaly.sheets import UNPRINTABLE, as_text
 
 STEERING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 CODES = {0, 2, 3, 4, 5}
-HARMLESS = ("plan", "info", "verify", "calibrate", "detect", "stress", "compare", "sample")
+HARMLESS = (
+    "plan", "info", "verify", "calibrate", "detect", "explain", "stress", "compare", "sample",
+)  # fmt: skip
 BETWEEN = re.compile(rb"[\x00 ]")  # arguments
 LONGEST = 1_000  # bytes of a text: it is drawn letter by letter where a terminal is narrow
 CELLS = "\x1e"  # between cells
