@@ -191,7 +191,7 @@ def not_said(subject: Subject, found: Found | None) -> Iterator[str]:
     missed = (
         "What was tried stands above."
         if "stress" in subject.results
-        else ("What the run would miss was not tried with this calibration; `stress` does that.")
+        else "What the run would miss was not tried yet; 'nice-anomaly stress' does that."
     )
     yield f"That a sample which passes is good: what looks normal here passes. {missed}"
     if found is not None:
