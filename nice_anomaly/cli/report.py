@@ -21,7 +21,7 @@ Top = Annotated[
     int, option(OUTPUT, "--top", metavar="N", min=0, help="Show so many of the most anomalous.")
 ]
 Title = Annotated[
-    str, option(OUTPUT, "--title", metavar="TEXT", help="What stands above. Default: the input.")
+    str, option(OUTPUT, "--title", metavar="TITLE", help="What stands above. Default: the input.")
 ]
 EXAMPLES = (
     "nice-anomaly report new.csv -o report.html",
