@@ -29,6 +29,7 @@ LIMITS: Mapping[str, tuple[int, str]] = {
     "pipe": (60, "seconds without a writer"),
     "manifest": (50_000_000, "bytes in a run.json"),
     "calibration": (1 << 30, "bytes in a calibration"),
+    "result": (10_000_000, "bytes in a result of stress or compare"),
     "checkpoint": (4 << 30, "bytes"),
     "explained": (20_000, "samples to explain at once"),
     "heatmaps": (1_000, "heat maps in a folder"),

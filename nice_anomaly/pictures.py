@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from nice_anomaly.sheets import csv_writer
 
 GAP = 2
+MOST_SIDE = 96  # pixels
+HOT, OPAQUE = (213, 94, 0), 210
 
 
 def grid_png(images: NDArray[np.float64], levels: int, zoom_to: int = 56) -> bytes:
@@ -48,4 +50,29 @@ def rows_csv(columns: Mapping[str, Sequence[object]], separator: str = ",") -> s
     writer = csv_writer(stream, separator)
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
+    return stream.getvalue()
+
+
+def image_png(image: NDArray[np.uint8], levels: int, most: int = MOST_SIDE) -> bytes:
+    """One image ``[h, w(, 3)]`` in levels as PNG, shrunk to at most ``most`` pixels a side."""
+    shades = np.clip(image.astype(np.float64) / (levels - 1) * 255, 0, 255).round()
+    return _png(shades.astype(np.uint8), most)
+
+
+def heat_png(heat: NDArray[np.float64], most: int = MOST_SIDE) -> bytes:
+    """A map ``[h, w]`` to lay on an image: the hotter the more opaque, nothing at 0 or below."""
+    warm = np.where(np.isfinite(heat), np.maximum(heat, 0), 0)
+    layers = np.empty((*heat.shape, 4), np.uint8)
+    layers[..., :3] = HOT
+    layers[..., 3] = (OPAQUE * np.sqrt(warm / (warm.max(initial=0) or 1))).astype(np.uint8)
+    return _png(layers, most)
+
+
+def _png(pixels: NDArray[np.uint8], most: int) -> bytes:
+    from PIL import Image
+
+    picture, stream = Image.fromarray(pixels), io.BytesIO()
+    if max(picture.size) > most:
+        picture.thumbnail((most, most), Image.Resampling.BOX)
+    picture.save(stream, format="PNG", optimize=True)
     return stream.getvalue()

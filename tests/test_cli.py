@@ -26,6 +26,7 @@ PANELS = {
     "calibrate": [*OWN[:-1], "Threshold", "Output", "Run", "Machine"],
     "detect": [*OWN, "Threshold", "Output", "Run", "Machine"],
     "explain": [*OWN[:-1], "Threshold", "Output", "Run", "Machine"],
+    "report": [*OWN, "Threshold", "Output", "Run", "Machine"],
     "stress": ["Options", "Input", "Threshold", "Output", "Run", "Machine"],
     "compare": [*OWN, "Threshold", "Output", "Run", "Machine"],
     "plan": ["Options", "Threshold", "Output"],

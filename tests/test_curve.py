@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 from conftest import FAST, Command, copied
-from PIL import Image
 
 import nice_anomaly as na
-from nice_anomaly.curve import BLOCKS, LONGEST, PLAIN, drawn, span, sparkline
+from nice_anomaly.curve import BLOCKS, LONGEST, PLAIN, span, sparkline
 from nice_anomaly.own_data import own_material
 from nice_anomaly.run import load_manifest
 
@@ -50,15 +49,6 @@ def test_the_range_leaves_out_what_would_squash_the_rest(
     values: list[float], low: float, high: float
 ) -> None:
     assert span(values) == (low, high)
-
-
-@pytest.mark.parametrize("epochs", [1, 2, 40])
-def test_a_picture_of_any_number_of_epochs(epochs: int, tmp_path: Path) -> None:
-    values = [-1e6, *range(epochs - 1)]
-    (tmp_path / "x.png").write_bytes(drawn(values, values, 0, "log-likelihood", ".png"))
-    with Image.open(tmp_path / "x.png") as picture:
-        assert picture.size == (1125, 600)
-        assert len(picture.convert("RGB").getcolors(1 << 20) or []) > 10
 
 
 USED = "run: runs/digits (trained last; name another with --run)\n"

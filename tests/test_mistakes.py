@@ -101,6 +101,18 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
         "plan rate": ("plan --alpha 0", 2, "--alpha takes a rate"),
         "hardly a plan": ("plan --alpha 1e-300", 2, "--alpha takes a rate"),
         "plan n": ("plan --n 0", 2, "at least 1"),
+        "plot": ("train --config digits --plot a.jpg", 2, "--plot takes a name ending in .svg,"),
+        "plot of nothing": ("stress --plot no/a.svg", 2, "no/a.svg: the folder no/ does not"),
+        "plot beside": ("compare --dataset mnist --plot a", 2, "--plot takes a name ending in"),
+        "plot of detect": ("detect x.csv --plot a.gif", 2, "--plot takes a name ending in"),
+        "plot of calibrate": ("calibrate --plot a.gif", 2, "--plot takes a name ending in"),
+        "report to nowhere": ("report", 2, "name the page with --output, like"),
+        "report of another kind": ("report -o a.pdf", 2, "--output takes a name ending in .html"),
+        "report of two": (
+            "report x.csv --dataset mnist -o a.html", 2, "files of your own or --dataset NAME",
+        ),
+        "report in a folder": ("report -o no/a.html", 2, "the folder no/ does not exist"),
+        "no run to report": ("report -o a.html", 4, "no run was trained in this folder yet"),
         "plan too many": ("plan --n 1" + 30 * "0", 2, "at least 1"),
     },
     "own files": {
@@ -163,6 +175,7 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
     },
     "digits": {  # learned, not calibrated
         "no threshold": ("detect --dataset photos", 5, "no threshold yet"),
+        "no threshold to report": ("report --dataset photos -o a.html", 5, "no threshold yet"),
         "the remedy is a command": (
             "detect --dataset photos", 5, "Run 'nice-anomaly calibrate --run runs/digits'.",
         ),
@@ -171,7 +184,7 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
             "runs/digits already holds a run. Give --overwrite to replace it, --resume to go on "
             "with an interrupted one, or another folder with --run.",
         ),
-        "picture of another kind": ("info --plot x.jpg", 2, "--plot takes a name ending in .png"),
+        "picture of another kind": ("info --plot x.jpg", 2, "--plot takes a name ending in .svg"),
         "picture that is a folder": ("info --plot runs", 2, "--plot: runs is a folder: name"),
         "picture nowhere": ("info --plot a/x.png", 2, "--plot a/x.png: the folder a/ does not"),
         "images are no table": ("sample -o x.csv", 2, "ending in .png"),
@@ -324,6 +337,13 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
             "no calibration named 'x'; it has: default (--calibration NAME). Run 'nice-anomaly "
             "calibrate --run runs/train --name x'.",
         ),
+        "report over its input": (
+            "report new.csv -o new.csv", 2, "--output takes a name ending in .html",
+        ),
+        "report of another kind of thing": (
+            "report --dataset photos -o a.html", 3, "the run has learned 'train.csv', table",
+        ),
+        "report of too many": ("report new.csv -o a.html --top 900", 2, "--top takes a number of"),
         "too few": ("compare -i few.csv", 3, "10 are the fewest"),
         "other kind": ("compare --dataset photos", 3, "the run has learned 'train.csv', table"),
         "heat maps of rows": (

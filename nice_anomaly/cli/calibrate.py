@@ -114,6 +114,7 @@ def calibrate(
     score: ScoreOption = None,
     group_column: options.GroupColumn = None,
     name: Name = "default",
+    plot: options.Plot = None,
     run: options.Run = None,
     as_json: options.Json = False,
 ) -> None:
@@ -123,6 +124,7 @@ def calibrate(
 
     The threshold is mean - 3σ, a habit; --alpha 0.01 promises at most 1 % false alarms.
     """
+    options.check_plot(plot)
     from nice_anomaly.cli import calibrations, render, runs
     from nice_anomaly.data import recognise
     from nice_anomaly.library import load_run
@@ -160,6 +162,8 @@ def calibrate(
     )
     if before is not None and before != calibration.title:
         render.say(f"note: this replaces {before}; `name=NAME` keeps both")
+    if plot is not None:
+        render.draw(plot, calibration.plot(), "the scores and the threshold")
     model = loaded.trained.model
     if as_json:
         record = {"run": loaded.name, "fresh": calibration.fresh}

@@ -9,22 +9,10 @@ from nice_anomaly.density import Density
 from nice_anomaly.metrics import Rate
 from nice_anomaly.thresholds import Calibration, Group, Sigma
 from nice_anomaly.thresholds.ranks import true_rate
-from nice_anomaly.vocabulary import ScoreName
+from nice_anomaly.thresholds.said import score_of as score_of
 from nice_anomaly.words import count_of, finite, percent, rate
 
-SCORES: dict[ScoreName, str] = {
-    "likelihood": "log-likelihood",
-    "latents": "latents: bands of the log-likelihood, code length",
-    "input": "input: bands of energy, code length, roughness, extent",
-    "auto": "auto: how usual latents, input, code length and extent are",
-}
 MOST_GROUPS = 40  # on the screen; --json has them all
-
-
-def score_of(calibration: Calibration, model: Density) -> str:
-    """What the scores are, in words."""
-    score = calibration.origin.score
-    return model.quantity if score == "likelihood" else SCORES[score]
 
 
 def record(calibration: Calibration) -> dict[str, Any]:

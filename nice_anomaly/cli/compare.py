@@ -44,6 +44,7 @@ def compare(
     seed: Seed = 0,
     run: options.Run = None,
     beside: Beside = None,
+    plot: options.Plot = None,
     as_json: options.Json = False,
 ) -> None:
     """Compare a calibrated run with simple methods on examples of anomalies.
@@ -54,6 +55,8 @@ def compare(
     """
     if (source.dataset is None) == (not source.files):
         raise ConfigError("give anomalies to compare on: files of your own, or --dataset NAME.")
+    options.check_plot(plot)
+    from nice_anomaly import plots
     from nice_anomaly.cli import render, runs
     from nice_anomaly.cli.calibrations import score_of
     from nice_anomaly.data import builtin, recognise
@@ -85,11 +88,15 @@ def compare(
         render.say(f"at most {MOST:,} samples of either kind are compared on, chosen at random")
     found = []
     with render.progress_bar("comparing", None, "methods") as bar:
-        for contest in loaded.compare(on, calibration=calibration, beside=others, seed=seed):
+        for contest in loaded.compare(
+            on, calibration=calibration, beside=others, seed=seed, say=render.say
+        ):
             found.append(contest)
             bar.advance(len(found))
+    methods = [contest.record() for contest in found]
+    if plot is not None:
+        render.draw(plot, plots.compared(methods), "the comparison")
     if as_json:
-        methods = [contest.record() for contest in found]
         render.show_json(
             {"run": loaded.name, "score": against.origin.score, **sizes, "methods": methods}
         )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nice_anomaly.evaluation.summary import Summary
     from nice_anomaly.evaluation.verdicts import Verdicts
     from nice_anomaly.output import Arrangement, Columns
+    from nice_anomaly.thresholds import Calibration
 
 Order = Literal["score"]
 ANOMALIES_FOUND = 10
@@ -107,12 +108,13 @@ def detect(
     no_formulas: options.NoFormulas = False,
     resume: Resume = False,
     top: Top = None,
+    plot: options.Plot = None,
     fail_on_anomaly: Fail = False,
     run: options.Run = None,
     as_json: options.Json = False,
 ) -> None:
     """Score samples and flag those below the threshold."""
-    _check(source, output, arranged=keep_columns or flagged_only or sort is not None, resume=resume)
+    _check(source, output, plot, arranged=keep_columns or flagged_only or bool(sort), resume=resume)
     _check_rate(fdr, why, by=by)
     from nice_anomaly.cli import calibrations, detections, render, runs
     from nice_anomaly.data import Inputs, builtin, recognise
@@ -124,7 +126,7 @@ def detect(
     samples = builtin(source.dataset) if source.dataset else recognise(source.files)
     own = isinstance(samples, Inputs)
     if output is not None and isinstance(samples, Inputs):
-        _spare(samples, output)
+        spare(samples, output)
     loaded = load_run(
         runs.locate(run, samples, written), device=machine.device, data_root=machine.data_root
     )
@@ -153,26 +155,36 @@ def detect(
         columns = methodcaller(
             "columns", noted=own, kept=keep_columns, typed=for_excel, explained=kind, unit=unit
         )
-        how = Arrangement(
-            flagged_only=flagged_only, by_score=sort is not None, formulas=not no_formulas
-        )
+        how = Arrangement(flagged_only=flagged_only, by_score=bool(sort), formulas=not no_formulas)
         pictures = None if why.heatmaps is None else Pictures(why.heatmaps, unit)
         _take(stream.verdicts, summary, output, columns, how, pictures)
-    names = {"source": stream.source, "run": loaded.name}
-    found = summary.record(stream.calibration, stream.rule, **names, normal=stream.normal)
+    against, names = stream.calibration, {"source": stream.source, "run": loaded.name}
+    found = summary.record(against, stream.rule, **names, normal=stream.normal)
     for note in unmatched(found, labels.label_column, labels.anomaly_values or ()):
         render.say(note)
+    _draw(plot, summary, against)
+    found["quantity"] = calibrations.score_of(against, loaded.trained.model)
     if as_json:
-        quantity = calibrations.score_of(stream.calibration, loaded.trained.model)
-        render.show_json({**found, "quantity": quantity})
+        render.show_json(found)
     else:
-        detections.show(found, stream.calibration, summary)
+        detections.show(found, against, summary)
     said = "the output says why" if output else "--output FILE would say why"
     _leave(found, said, skip_unreadable=skip_unreadable, fail_on_anomaly=fail_on_anomaly)
 
 
-def _check(source: options.Source, output: Path | None, *, arranged: bool, resume: bool) -> None:
+def _draw(plot: Path | None, summary: "Summary", calibration: "Calibration") -> None:
+    """The figure, if one was asked for."""
+    from nice_anomaly.cli import render
+
+    if plot is not None:
+        render.draw(plot, summary.plot(calibration), "the scores")
+
+
+def _check(
+    source: options.Source, output: Path | None, plot: Path | None, *, arranged: bool, resume: bool
+) -> None:
     """Say what cannot be before anything is read."""
+    options.check_plot(plot)
     from nice_anomaly.output import check
 
     if (source.dataset is None) == (not source.files):
@@ -247,7 +259,7 @@ def _take(
         render.note_formulas(file.formulas, output)
 
 
-def _spare(inputs: "Inputs", output: Path) -> None:
+def spare(inputs: "Inputs", output: Path) -> None:
     """Refuse an output that would replace the input, or be read as input the next time."""
     target = output.resolve()
     if target in {file.resolve() for file in inputs.paths}:

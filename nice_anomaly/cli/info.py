@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 Plot = Annotated[
     Path | None,
-    option(
-        OUTPUT, "--plot", metavar="FILE", help="Draw the training curve to a .png or .svg file."
-    ),
+    option(OUTPUT, "--plot", metavar="FILE", help="Draw the training curve to .svg, .png or .pdf."),
 ]
 WORDS = {
     "sigma": "σ",
@@ -38,14 +36,14 @@ def info(run: options.Run = None, plot: Plot = None, as_json: options.Json = Fal
     Ends with 4 if the run or a calibration is damaged, 5 if the default calibration is of other
     weights.
     """
-    from nice_anomaly import curve
+    from nice_anomaly import plots
     from nice_anomaly.cli import render, runs
     from nice_anomaly.cli.columns import show_columns
     from nice_anomaly.data import TableReading
     from nice_anomaly.library import load_run
 
     if plot is not None:
-        curve.check(plot)
+        plots.check(plot)
     path = runs.locate(run)
     try:
         loaded = load_run(path)
@@ -55,7 +53,9 @@ def info(run: options.Run = None, plot: Plot = None, as_json: options.Json = Fal
         raise
     found, lines, fault = _calibrations(loaded)
     if plot is not None:
-        _draw(plot, loaded)
+        manifest, name = loaded.manifest, loaded.trained.model.objective_name
+        drawn = plots.course(manifest.history, manifest.best_epoch, name)
+        render.draw(plot, drawn, f"the training of {loaded.name}")
     if as_json:
         wrong = {} if fault is None else {"error": as_said(fault), "exit_code": fault.exit_code}
         render.show_json({**record(loaded, found), **wrong})
@@ -205,18 +205,6 @@ def of_weights(model: "Density") -> list[tuple[str, str]]:
         (WORDS.get(name, name), f"{fact:,.4g}" if isinstance(fact, float | int) else _listed(fact))
         for name, fact in model.facts.items()
     ]
-
-
-def _draw(path: Path, run: "Run") -> None:
-    """The training curve as a picture."""
-    from nice_anomaly import curve
-    from nice_anomaly.cli import render
-    from nice_anomaly.files import write
-
-    history, name = run.manifest.history, run.trained.model.objective_name
-    curves = [epoch.train for epoch in history], [epoch.early_stopping for epoch in history]
-    write(path, curve.drawn(*curves, run.manifest.best_epoch, name, path.suffix))
-    render.say(f"drew the training of {run.name} to {path}")
 
 
 def _listed(numbers: "Sequence[float]") -> str:

@@ -81,6 +81,23 @@ Json = Annotated[
     bool, option(OUTPUT, "--json", help="Print one JSON object and nothing else on stdout.")
 ]
 
+Plot = Annotated[
+    Path | None,
+    option(OUTPUT, "--plot", metavar="FILE", help="Draw it too: a .svg, .png or .pdf file."),
+]
+
+
+def check_plot(plot: Path | None) -> None:
+    """Say what would keep a figure from being drawn, before the work.
+
+    Raises:
+        ConfigError, ArtifactError: see ``plots.check``.
+    """
+    if plot is not None:
+        from nice_anomaly.plots import check
+
+        check(plot)
+
 
 def checked_seed(value: int) -> int:
     """A seed that every generator takes."""

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.color import Color
@@ -26,6 +27,9 @@ from rich.text import Text
 
 from nice_anomaly.cli.layout import folded, length, visible, widths
 from nice_anomaly.cli.wording import as_typed
+
+if TYPE_CHECKING:
+    from nice_anomaly.plots import Figure
 
 GAP, MOST_LINES = 2, 32  # columns between pictures, lines of one
 
@@ -59,6 +63,15 @@ def show_json(content: dict[str, Any]) -> None:
 def show_rows(text: str) -> None:
     """Rows of a CSV on stdout: as they are for a program, visibly on a terminal."""
     sys.stdout.write(visible(text, keeping="\n") if sys.stdout.isatty() else text)
+
+
+def draw(path: Path, figure: "Figure", what: str) -> None:
+    """Write a figure to a file, and say what it shows."""
+    from nice_anomaly.files import write
+    from nice_anomaly.plots import picture
+
+    write(path, picture(figure, path.suffix))
+    say(f"drew {what} to {path}")
 
 
 def note_formulas(count: int, path: object) -> None:

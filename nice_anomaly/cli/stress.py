@@ -49,6 +49,7 @@ def stress(
     calibration: options.Calibration = "default",
     floor: Floor = None,
     seed: Seed = 0,
+    plot: options.Plot = None,
     run: options.Run = None,
     as_json: options.Json = False,
 ) -> None:
@@ -58,6 +59,8 @@ def stress(
     """
     if floor is not None and not 0 <= floor <= 1:
         raise ConfigError(f"--floor takes a share between 0 and 1, like 0.8, got {floor:g}.")
+    options.check_plot(plot)
+    from nice_anomaly import plots
     from nice_anomaly.cli import render, runs
     from nice_anomaly.evaluation.originals import MOST_ORIGINALS
     from nice_anomaly.library import load_run
@@ -70,7 +73,7 @@ def stress(
         render.say(f"corrupting image files at their own size, at most {MOST_ORIGINALS} of them")
     trials: list[Trial] = []
     with render.progress_bar("stress", None, "trials") as bar:
-        for trial in loaded.stress(calibration=calibration, n=n, seed=seed):
+        for trial in loaded.stress(calibration=calibration, n=n, seed=seed, say=render.say):
             trials.append(trial)
             bar.advance(len(trials))
     unchanged, *corrupted = trials
@@ -78,6 +81,9 @@ def stress(
     plain = [trial for trial in worst if trial.plainest]
     blind = [trial.corruption for trial in plain if trial.flagged.value < BLIND]
     below = [t.corruption for t in plain if floor is not None and t.flagged.value < floor]
+    if plot is not None:
+        drawn = plots.stressed([trial.record() for trial in worst])
+        render.draw(plot, drawn, "what is found")
     if as_json:
         render.show_json(
             {

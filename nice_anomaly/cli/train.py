@@ -102,6 +102,7 @@ def train(
     as_json: options.Json = False,
     private: Private = False,
     seed: Seed = None,
+    plot: options.Plot = None,
 ) -> None:
     """Learn the density of normal data and keep it in a run folder.
 
@@ -112,6 +113,7 @@ def train(
     and the paths of the files.
     """
     measures = _size(size)
+    options.check_plot(plot)
     overrides = [*(overrides or ()), *(["private=true"] if private else [])]
     from nice_anomaly.cli import live, render, runs
     from nice_anomaly.data import Dialect, Inputs, Wishes, builtin, recognise
@@ -151,6 +153,11 @@ def train(
         except KeyboardInterrupt as stopped:
             render.say(str(stopped) or "interrupted")
             raise typer.Exit(INTERRUPTED) from None
+    if plot is not None:
+        from nice_anomaly.plots import course
+
+        drawn = course(last.history, last.best_epoch, job.model.objective_name)
+        render.draw(plot, drawn, "the training")
     _show(job, path, last, as_json=as_json)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from nice_anomaly.errors import ConfigError
 from nice_anomaly.evaluation.summary import Summary
 from nice_anomaly.evaluation.verdicts import Verdicts
 from nice_anomaly.thresholds import Calibration, Discoveries
+
+if TYPE_CHECKING:
+    from nice_anomaly.plots import Figure
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,12 +64,17 @@ class Found:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """Counts, rates with exact 95 % intervals, and errors where the truth is known."""
-        total = Summary()
-        for part in self.parts:
-            total.add(part)
-        return total.record(
+        return self._total.record(
             self.calibration, self.rule, source=self.source, run=self.run, normal=self.normal
         )
+
+    def plot(self) -> "Figure":
+        """The scores beside those of the calibration, as a figure of matplotlib; see ``Summary``.
+
+        Raises:
+            ConfigError: matplotlib is not installed.
+        """
+        return self._total.plot(self.calibration)
 
     def to_frame(self, *, keep_columns: bool = False) -> Any:
         """One row a sample, in a pandas DataFrame with the columns of an output file.
@@ -99,6 +107,13 @@ class Found:
 
     def __repr__(self) -> str:
         return f"<Found {int(self.flagged.sum()):,} flagged of {len(self):,}>"
+
+    @cached_property
+    def _total(self) -> Summary:
+        total = Summary()
+        for part in self.parts:
+            total.add(part)
+        return total
 
     @cached_property
     def _columns(self) -> dict[str, list[Any]]:

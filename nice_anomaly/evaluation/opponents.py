@@ -22,13 +22,14 @@ FEWEST = 10  # of either kind
 class Opponents:
     """Raw samples ``[n, d]`` of either kind, and how many could not be read.
 
-    ``remarks`` are on labels that were asked for.
+    ``source`` is what the anomalies came from; ``remarks`` are on labels that were asked for.
     """
 
     normal: NDArray[Any]
     anomalous: NDArray[Any]
     unreadable: int = 0
     remarks: tuple[str, ...] = ()
+    source: str = ""
 
 
 def opponents(
@@ -69,8 +70,9 @@ def _of_set(run: Trained, source: BuiltIn, held_out: NDArray[Any], root: Path) -
         raise ConfigError(f"'{source.name}' is what the run has learned: name a set of anomalies.")
     anomalous = unseen_part(run, source, root).values
     if not isinstance(learned, BuiltIn):
-        return Opponents(held_out, anomalous)
-    return Opponents(unseen_part(run, learned, root).values, anomalous)
+        return Opponents(held_out, anomalous, source=source.name)
+    usual = unseen_part(run, learned, root).values
+    return Opponents(usual, anomalous, source=source.name)
 
 
 def _of_user(
@@ -98,4 +100,5 @@ def _of_user(
             anomalous.append(batch.values[good])
     usual = np.concatenate(normal) if normal else held_out
     remarks = absent_values(columns.label_column, labels, "every labelled row counts as normal")
-    return Opponents(usual, np.concatenate(anomalous), unreadable, tuple(remarks))
+    odd = np.concatenate(anomalous)
+    return Opponents(usual, odd, unreadable, tuple(remarks), found.name)

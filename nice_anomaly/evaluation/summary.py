@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from heapq import nsmallest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from nice_anomaly.explain.value import Reasons
 from nice_anomaly.metrics import Rate, auprc, auroc, fpr_at_95_tpr
 from nice_anomaly.thresholds import ALL, Calibration, Discoveries
 from nice_anomaly.words import finite, several
+
+if TYPE_CHECKING:
+    from nice_anomaly.plots import Figure
 
 MOST_TOLD = 1_000  # samples whose reasons the record has; an output file has all
 
@@ -119,6 +122,28 @@ class Summary:
     def flagged(self) -> int:
         """How many were flagged."""
         return sum(int(part.sum()) for part in self._flagged)
+
+    def plot(self, calibration: Calibration) -> "Figure":
+        """The scores beside those of the calibration, and the ranking where there are labels.
+
+        Raises:
+            ConfigError: matplotlib is not installed.
+        """
+        from nice_anomaly import plots
+
+        plots.refuse_absent("drawing", "matplotlib")
+        bounds, normals = calibration.overall.bounds, calibration.scores
+        scores, flagged, normal, anomalous = (
+            np.concatenate([np.empty(0, dtype=kind), *parts])
+            for kind, parts in (
+                (np.float64, self._scores),
+                (bool, self._flagged),
+                (bool, self._normal),
+                (bool, self._anomalous),
+            )
+        )
+        found = scores, flagged, normal, anomalous
+        return plots.detected(normals, bounds.low, bounds.high, *found, unit=calibration.unit)
 
     def record(
         self,

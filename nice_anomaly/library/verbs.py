@@ -20,9 +20,9 @@ from nice_anomaly.evaluation.summary import unmatched
 from nice_anomaly.evaluation.verdicts import Stream, together, told, verdicts
 from nice_anomaly.library.binding import Say, warn
 from nice_anomaly.library.drawing import Drawing
-from nice_anomaly.library.explaining import Explaining
 from nice_anomaly.library.judging import Judging
 from nice_anomaly.library.pace import budget_of
+from nice_anomaly.library.reporting import Reporting
 from nice_anomaly.library.verifying import Verifying
 from nice_anomaly.library.ways import more_held_out
 from nice_anomaly.run import DEFAULT
@@ -32,7 +32,7 @@ from nice_anomaly.vocabulary import RuleName, ScoreName, Tail
 from nice_anomaly.words import counted, refuse_unknown
 
 
-class Run(Judging, Explaining, Drawing, Verifying):
+class Run(Judging, Reporting, Drawing, Verifying):
     """A trained model with its calibrations, on one device; ``learn`` and ``load_run`` make it."""
 
     def score(

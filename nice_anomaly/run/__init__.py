@@ -28,6 +28,7 @@ from nice_anomaly.run.folder import Trained, load_run, packed, unpacked
 from nice_anomaly.run.inspection import Seen, inspected
 from nice_anomaly.run.manifest import MANIFEST, DataRecord, Manifest, load_manifest
 from nice_anomaly.run.references import References
+from nice_anomaly.run.results import Result, fingerprint, load_result, save_result
 from nice_anomaly.run.saving import new_run, refuse_taken, save_run, tidy, unfinished_run
 from nice_anomaly.run.stored import FORMAT, OLD
 
@@ -41,6 +42,7 @@ __all__ = [
     "DataRecord",
     "Manifest",
     "References",
+    "Result",
     "Seen",
     "Trained",
     "absent",
@@ -51,10 +53,12 @@ __all__ = [
     "damaged_checkpoint",
     "drop_checkpoint",
     "file_of",
+    "fingerprint",
     "inspected",
     "load_calibration",
     "load_checkpoint",
     "load_manifest",
+    "load_result",
     "load_run",
     "new_run",
     "packed",
@@ -63,6 +67,7 @@ __all__ = [
     "same_training",
     "save_calibration",
     "save_checkpoint",
+    "save_result",
     "save_run",
     "sealed_calibration",
     "tidy",

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from nice_anomaly.errors import ArtifactError, NiceAnomalyError, NotCalibratedError
+from nice_anomaly.files import there
 from nice_anomaly.run.calibration import SUFFIX, calibrations, file_of, load_calibration
 from nice_anomaly.run.canaries import load_canaries
 from nice_anomaly.run.manifest import CANARIES, MANIFEST, REFERENCES, Manifest, load_manifest
 from nice_anomaly.run.references import load_references
+from nice_anomaly.run.results import RESULT, VERBS, load_result, result_file
 from nice_anomaly.run.stored import OLD, Folder, denied
 from nice_anomaly.run.weights import contents
 
@@ -49,6 +52,10 @@ def _of_run(path: Path) -> Iterator[Seen]:
         yield _tried(manifest.part_file(REFERENCES), lambda: load_references(manifest, files))
     for name in calibrations(path):
         yield _calibration(path, manifest, name)
+    for verb in VERBS:
+        file = result_file(verb, manifest.fingerprint)
+        if there(path / file):
+            yield _tried(file, partial(load_result, path, verb, manifest.fingerprint))
 
 
 def _calibration(path: Path, manifest: Manifest, name: str) -> Seen:
@@ -71,7 +78,8 @@ def _tried(name: str, read: Callable[[], object]) -> Seen:
 def _other(name: str) -> Seen:
     if name in OF_TRAINING:
         return Seen(name, "of a training")
-    ours = name.endswith(SUFFIX) or (name.startswith(OURS) and name.endswith(".safetensors"))
+    ours = name.endswith(SUFFIX) or RESULT.fullmatch(name) is not None
+    ours = ours or (name.startswith(OURS) and name.endswith(".safetensors"))
     return Seen(name, "left over" if ours else "not of a run")
 
 

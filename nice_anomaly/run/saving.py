@@ -21,6 +21,7 @@ from nice_anomaly.run.checkpoint import (
 from nice_anomaly.run.claim import TRAINING, claimed
 from nice_anomaly.run.folder import Trained, packed
 from nice_anomaly.run.manifest import MANIFEST, load_manifest
+from nice_anomaly.run.results import RESULT, VERBS, result_file
 
 UNSETTLED = "unsettled.json"
 PART = re.compile(r"[a-z]+-[0-9a-f]{12}\.safetensors")
@@ -118,6 +119,17 @@ def _settle(path: Path) -> None:
         _remove(path, _unsettled(path) - named)
     if _over(path):
         drop_checkpoint(path)
+    if named is not None:
+        _drop_results_of_others(path)
+
+
+def _drop_results_of_others(path: Path) -> None:
+    """Remove what ``stress`` and ``compare`` found with weights that are not there any more."""
+    own = {result_file(verb, load_manifest(path).fingerprint) for verb in VERBS}
+    with suppress(OSError):
+        for file in [file for file in path.iterdir() if RESULT.fullmatch(file.name)]:
+            if file.name not in own:
+                remove(file)
 
 
 def _remove(path: Path, names: set[str]) -> None:

@@ -15,6 +15,7 @@ from nice_anomaly.thresholds.rules import (
     Rule,
     Sigma,
 )
+from nice_anomaly.thresholds.said import score_of
 
 __all__ = [
     "ALL",
@@ -38,6 +39,7 @@ __all__ = [
     "calibrate",
     "choose",
     "detect",
+    "score_of",
     "sides_of",
     "tail_of",
 ]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from nice_anomaly.thresholds.sound import flaws
 from nice_anomaly.thresholds.weaker import weaker_claims
 from nice_anomaly.vocabulary import Tail
 from nice_anomaly.words import count_of
+
+if TYPE_CHECKING:
+    from nice_anomaly.plots import Figure
 
 MERGED = "(small groups)"
 ALL = "(all)"
@@ -143,6 +147,17 @@ class Calibration:
     def smallest_p_value(self) -> float:
         """The least p-value that a sample can get: no calibration score is as extreme."""
         return sides_of(self.tail) / (self.n + 1)
+
+    def plot(self) -> "Figure":
+        """The calibration scores and the threshold, as a figure of matplotlib.
+
+        Raises:
+            ConfigError: matplotlib is not installed.
+        """
+        from nice_anomaly import plots
+
+        plots.refuse_absent("drawing", "matplotlib")
+        return plots.histogram(self.scores, self.threshold, self.ceiling, unit=self.unit)
 
     def group_of(self, name: str | None) -> Group:
         """The group that a sample of this name is held against; all, if it was never seen."""
