@@ -190,7 +190,9 @@ def test_the_examples_of_the_help_run(command: Command, elsewhere: Path) -> None
         write_csv(elsewhere / f"{name}.csv", ["part", "a", "b", "state"], rows)
     verbs = train, calibrate, detect, explain, compare, stress, plan, info, verify, sample
     shown = [line.removeprefix("nice-anomaly ") for verb in verbs for line in verb.EXAMPLES]
-    elsewhere_only = re.compile(r"mnist|--floor|odd\.png|new_parts")  # built-in sets, exit codes, images
+    elsewhere_only = re.compile(
+        r"mnist|--floor|odd\.png|new_parts"
+    )  # built-in sets, exit codes, images
     own = [line for line in shown if not elsewhere_only.search(line)]
     assert len(own) == 12
     for line in own:
