@@ -424,3 +424,15 @@ def test_columns_are_set_again_once_no_more_may_be_changed() -> None:
     for cause in one.causes:
         place = int(cause.column[1:])
         assert (cause.value, cause.expected) == (row[0, place], one.repaired[place])
+
+
+def test_numbers_beyond_all_measure_are_named_and_repaired() -> None:
+    """Through a heavy tail log p of such a number is minus infinity."""
+    scorer = gaussian(np.eye(3))
+    tail = torch.tensor([1.0, 1.0, 0.0], dtype=torch.float64)
+    scorer = replace(scorer, preprocess=replace(scorer.preprocess, tail=tail))
+    row = np.array([[1e300, -1e200, 0.0]])
+    assert np.isneginf(scorer(row).values)
+    (one,) = explained(scorer, drawn(np.eye(3), 400), row, low=-9.0)
+    assert (one.passes, {cause.column for cause in one.causes}) == (True, {"x0", "x1"})
+    assert {cause.value for cause in one.causes} == {1e300, -1e200}
