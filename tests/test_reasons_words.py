@@ -137,6 +137,8 @@ def test_what_cannot_be_repaired_says_so() -> None:
     one = row(cause("colour", "red", "blue"), changed=8, passes=False)
     assert reasons(one)[1:] == ("with 8 columns changed it does not pass",)
     assert expected(one) == ("blue", "")
+    untouched = row(cause("colour", "red", "blue"), cause("a"), changed=0, passes=False)
+    assert reasons(untouched)[1].startswith("a is 7.1; the others")
     nothing = row(changed=0, passes=False)
     assert reasons(nothing) == ("no small part explains it",)
     assert expected(nothing) == ("",)
