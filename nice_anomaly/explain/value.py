@@ -59,8 +59,9 @@ class ImageReasons:
     as passes. ``heat`` ``[h, w]`` is for every pixel the largest rise of the score when a small
     block that covers it is replaced by what was expected there, in units of the score. ``box`` is
     the place that explains most, of small and larger blocks, ``gain`` the rise when it is replaced;
-    None and 0 where no place does. ``local``: the repair replaced small places; otherwise it took tiles of the nearest normal
-    sample, for no small part explains the verdict. ``passes``: ``expected`` is not flagged.
+    None and 0 where no place does. ``local``: the repair replaced small places; otherwise it took
+    tiles of the nearest normal sample, for no small part explains the verdict. ``passes``:
+    ``expected`` is not flagged.
     """
 
     held: Held
