@@ -98,6 +98,10 @@ SAID = [  # a cause, its sentence, what is expected
         cause("colour", UNKNOWN, "blue", probability=0.5),
         "colour is missing, or a value that was never seen; the others suggest blue (50 %)",
     ),
+    (
+        cause("colour", "rde", "red", probability=0.9, unseen=True),
+        "colour is 'rde', never seen; the others suggest red (90 %)",
+    ),
     (cause("colour", None, "blue"), "colour is missing; the others suggest blue"),
     (
         cause("start", "03:10 on a Sunday", "14:00 on a Sunday"),
