@@ -12,6 +12,7 @@ from nice_anomaly.explain.slot import Array, Judged, Slot, best_of, log_sum, pea
 FINE = 8  # parts of a gap between points, in which log p is taken for linear
 DIGITS = 5  # of a number that is suggested, or of the range of its column where that is narrower
 QUANTILES = (0.05, 0.5, 0.95)
+FAR = 1e3  # bandwidths, beyond which a density is 0
 USUAL = (0.01, 0.99)  # quantiles of the column, between which a number is usual in itself
 
 
@@ -168,7 +169,7 @@ class Numbers(Slot):
 
     def _log_usual(self, value: Array, absent: NDArray[np.bool_]) -> Array:
         """log ½ p_j(x_j) + ½ / range, p_j from normal cells; alike for missing ones."""
-        z = (value[:, None] - self._known) / self._bandwidth
+        z = ((value[:, None] - self._known) / self._bandwidth).clip(-FAR, FAR)
         density = np.exp(-0.5 * z**2).mean(axis=1) / (self._bandwidth * math.sqrt(2 * math.pi))
         often = 0.5 * float(np.isnan(self.sample).mean()) + 0.25 if self.gaps else 0.0
         there = np.log(0.5 * density + 0.5 / self.span) + math.log(1 - often)
