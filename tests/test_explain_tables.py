@@ -357,6 +357,11 @@ def test_levels_stay_levels() -> None:
     assert (many.states < 100).sum() == 3  # where the cells are: evenly there is one
 
 
+def test_a_cell_whose_square_is_beyond_numbers_is_told_without_a_warning() -> None:
+    (one,) = explained(gaussian(np.eye(2)), drawn(np.eye(2), 99), np.array([[1e300, 0.0]]), -9.0)
+    assert (one.causes[0].column, one.causes[0].value) == ("x0", 1e300)
+
+
 def test_a_number_that_may_be_missing_has_a_state_for_that() -> None:
     column = Column("a", "number", fill=3.0, low=0.0, high=9.0, gaps=True)
     found = slot(column, [[1.0, 0.0], [3.0, 1.0], [8.0, 0.0]])

@@ -116,6 +116,28 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
         "plan too many": ("plan --n 1" + 30 * "0", 2, "at least 1"),
     },
     "own files": {
+        **{
+            f"{line.split()[0]} draws over an input": (
+                f"{line} --plot photos/a.png", 2,
+                "error: --plot photos/a.png is the input itself: name another file.",
+            )
+            for line in (
+                "train photos", "calibrate photos", "detect 'photos/*.png'", "compare photos",
+            )
+        },
+        "a figure among inputs": (
+            "detect photos --plot photos/figure.png", 2,
+            "error: --plot photos/figure.png lies in the input folder and would be read as input "
+            "the next time: name a file outside of it.",
+        ),
+        "heat maps among inputs": (
+            "detect photos --heatmaps photos", 2, "error: --heatmaps photos is in the input folder",
+        ),
+        "explained among inputs": (
+            "explain photos -o photos/why", 2,
+            "error: --output photos/why is in the input folder, and what is written there would be "
+            "read as input the next time: name a folder outside of it.",
+        ),
         "no such file": ("train -i absent.csv", 3, "there is no such file"),
         "empty folder": ("train -i nothing", 3, "the folder is empty"),
         "text files": ("train -i texts", 3, "texts: 1 file (.txt) and nothing that can be read"),
@@ -373,6 +395,8 @@ def _own_files(folder: Path) -> None:
     (folder / "texts" / "a.txt").write_text("words")
     write_csv(folder / "mixed" / "t.csv", ["a"], [[1]])
     Image.new("L", (8, 8)).save(folder / "mixed" / "a.png")
+    (folder / "photos").mkdir()
+    Image.new("L", (8, 8)).save(folder / "photos" / "a.png")
 
 
 def _digits(folder: Path) -> None:

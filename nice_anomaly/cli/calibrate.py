@@ -126,6 +126,7 @@ def calibrate(
     """
     options.check_plot(plot)
     from nice_anomaly.cli import calibrations, render, runs
+    from nice_anomaly.cli.apart import spare
     from nice_anomaly.data import recognise
     from nice_anomaly.library import load_run
     from nice_anomaly.settings import CalibrateSettings
@@ -141,6 +142,7 @@ def calibrate(
     if alarms is None:
         tail_of(choose(rule, numbers, CalibrateSettings()), tail, "low")  # before the run is read
     samples = recognise(source.files) if source.files else None
+    spare(samples, plot, "plot")
     loaded = load_run(
         runs.locate(run, samples, written), device=machine.device, data_root=machine.data_root
     )

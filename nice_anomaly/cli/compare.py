@@ -58,6 +58,7 @@ def compare(
     options.check_plot(plot)
     from nice_anomaly import plots
     from nice_anomaly.cli import render, runs
+    from nice_anomaly.cli.apart import spare
     from nice_anomaly.cli.calibrations import score_of
     from nice_anomaly.data import builtin, recognise
     from nice_anomaly.evaluation.compare import MOST_COMPARED as MOST
@@ -65,6 +66,7 @@ def compare(
     from nice_anomaly.words import count_of
 
     samples = builtin(source.dataset) if source.dataset else recognise(source.files)
+    spare(samples, plot, "plot")
     load = partial(load_run, device=machine.device, data_root=machine.data_root)
     loaded = load(runs.locate(run, samples, written))
     against = loaded.calibration(calibration)

@@ -17,7 +17,6 @@ from nice_anomaly.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from nice_anomaly.data import Inputs
     from nice_anomaly.evaluation.summary import Summary
     from nice_anomaly.evaluation.verdicts import Verdicts
     from nice_anomaly.output import Arrangement, Columns
@@ -117,6 +116,7 @@ def detect(
     _check(source, output, plot, arranged=keep_columns or flagged_only or bool(sort), resume=resume)
     _check_rate(fdr, why, by=by)
     from nice_anomaly.cli import calibrations, detections, render, runs
+    from nice_anomaly.cli.apart import spare, spare_folder
     from nice_anomaly.data import Inputs, builtin, recognise
     from nice_anomaly.evaluation.journal import journal_of
     from nice_anomaly.evaluation.summary import Summary, unmatched
@@ -125,8 +125,9 @@ def detect(
 
     samples = builtin(source.dataset) if source.dataset else recognise(source.files)
     own = isinstance(samples, Inputs)
-    if output is not None and isinstance(samples, Inputs):
-        spare(samples, output)
+    spare(samples, output)
+    spare(samples, plot, "plot")
+    spare_folder(samples, why.heatmaps, "heatmaps")
     loaded = load_run(
         runs.locate(run, samples, written), device=machine.device, data_root=machine.data_root
     )
@@ -257,19 +258,6 @@ def _take(
     if file is not None:
         render.say(f"wrote {count_of(file.count, 'row')} to {output}")
         render.note_formulas(file.formulas, output)
-
-
-def spare(inputs: "Inputs", output: Path) -> None:
-    """Refuse an output that would replace the input, or be read as input the next time."""
-    target = output.resolve()
-    if target in {file.resolve() for file in inputs.paths}:
-        raise ConfigError(f"--output {output} is the input itself: name another file.")
-    folders = [folder.resolve() for folder in inputs.folders]
-    if inputs.kind == "table" and any(folder in target.parents for folder in folders):
-        raise ConfigError(
-            f"--output {output} lies in the input folder and would be read as input the next "
-            f"time: name a file outside of it."
-        )
 
 
 def _leave(

@@ -80,6 +80,7 @@ def explain(
     if (ids is not None) + (top is not None) + every > 1:
         raise ConfigError("--id, --top and --all each say what to explain: give one of them.")
     from nice_anomaly.cli import explanations, render, runs
+    from nice_anomaly.cli.apart import spare_folder
     from nice_anomaly.data import builtin, recognise
     from nice_anomaly.explain.folder import check
     from nice_anomaly.library import load_run
@@ -87,6 +88,7 @@ def explain(
     if output is not None:
         check(output)
     samples = builtin(source.dataset) if source.dataset else recognise(source.files)
+    spare_folder(samples, output, "output")
     loaded = load_run(
         runs.locate(run, samples, written), device=machine.device, data_root=machine.data_root
     )

@@ -52,9 +52,10 @@ def report(
         raise ConfigError("give files of your own or --dataset NAME, one of the two.")
     if output is None:
         raise ConfigError("name the page with --output, like --output report.html.")
-    from nice_anomaly.cli import detect, render, runs
+    from nice_anomaly.cli import render, runs
+    from nice_anomaly.cli.apart import spare
     from nice_anomaly.cli.wording import as_typed
-    from nice_anomaly.data import Inputs, builtin, recognise
+    from nice_anomaly.data import builtin, recognise
     from nice_anomaly.files import write
     from nice_anomaly.library import load_run
     from nice_anomaly.report import check
@@ -62,8 +63,7 @@ def report(
     check(output)
     files = source.files
     samples = builtin(source.dataset) if source.dataset else recognise(files) if files else None
-    if isinstance(samples, Inputs):
-        detect.spare(samples, output)
+    spare(samples, output)
     path = runs.locate(run, samples, written)
     loaded = load_run(path, device=machine.device, data_root=machine.data_root)
     with render.progress_bar("scoring", None, "samples") as bar:

@@ -116,6 +116,7 @@ def train(
     options.check_plot(plot)
     overrides = [*(overrides or ()), *(["private=true"] if private else [])]
     from nice_anomaly.cli import live, render, runs
+    from nice_anomaly.cli.apart import spare
     from nice_anomaly.data import Dialect, Inputs, Wishes, builtin, recognise
     from nice_anomaly.keeping import interrupted
     from nice_anomaly.library.learn import begin, refuse_beside_resume, settings_for, usual_config
@@ -129,6 +130,7 @@ def train(
         place = runs.unfinished(run)
     else:
         found = recognise(files) if files else builtin(source.dataset) if source.dataset else None
+        spare(found, plot, "plot")
         settings = settings_for(found, config, overrides, seed)
         name = runs.name_for(files) if files else Path(config or usual_config(found)).stem
         place = runs.claim(run, name, overwrite=overwrite)
