@@ -168,7 +168,8 @@ class Numbers(Slot):
 
     def _log_usual(self, value: Array, absent: NDArray[np.bool_]) -> Array:
         """log ½ p_j(x_j) + ½ / range, p_j from normal cells; alike for missing ones."""
-        z = np.clip(value[:, None] / self._bandwidth - self._known / self._bandwidth, -99, 99)
+        with np.errstate(over="ignore"):
+            z = ((value[:, None] - self._known) / self._bandwidth).clip(-99, 99)
         density = np.exp(-0.5 * z**2).mean(axis=1) / (self._bandwidth * math.sqrt(2 * math.pi))
         often = 0.5 * float(np.isnan(self.sample).mean()) + 0.25 if self.gaps else 0.0
         there = np.log(0.5 * density + 0.5 / self.span) + math.log(1 - often)
