@@ -326,6 +326,22 @@ def test_in_a_notebook(digits: Path, sums: Path) -> None:
         load_run(sums).explain("new.csv", ids=["x", "y", 1])
 
 
+def test_the_lightest_of_few_levels_is_white(digits: Path) -> None:
+    one = load_run(digits).explain(builtin("digits"), most=1, say=len)[0]
+    assert isinstance(one, ImageReasons)
+    assert (one.levels, one.image.max()) == (17, 16)
+    picture = panels(one)[0]
+    assert (picture.min(), picture.max()) == (0, 255)
+
+
+def test_a_row_far_beyond_all_others_leaves_them_their_bars(sums: Path) -> None:
+    write_csv("far.csv", ["a", "b", "c"], [["1", "1", "1e6"], ["1", "1", "9"]])
+    found = load_run(sums).explain("far.csv", ids=[0, 1], say=len)
+    far, near = found.plot().get_axes()
+    assert far.get_xlim()[1] > 10 * near.get_xlim()[1]
+    assert "c: 9 → " in "".join(label.get_text() for label in near.get_yticklabels())
+
+
 HOSTILE = (
     "../../etc/passwd", "a/b.png", "<script>", "x" * 300, "é" * 300, "..", ".", "", "a\nb", "nul",
     "contact-sheet", "reasons", "A", "a", "a.png", "-rf", "部品", "\ud800",

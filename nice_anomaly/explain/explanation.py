@@ -128,6 +128,7 @@ def _of_image(one: ImageReasons, *, pixels: bool) -> dict[str, Any]:
         "least": one.least,
         "heat": np.nan_to_num(one.heat).round(DIGITS),
     }
+    found["levels"] = one.levels
     return found | {name: image.tolist() for name, image in images.items()}
 
 

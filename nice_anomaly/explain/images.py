@@ -79,6 +79,7 @@ class ImageExplainer:
                 least_score=leasts[i].score,
                 local=ends[i].local,
                 passes=ends[i].passes,
+                levels=self._layout.levels,
             )
 
     def _heat(self, boxes: NDArray[np.int64], rises: Values, odd: Values) -> Values:

@@ -56,12 +56,17 @@ def heated(heat: NDArray[np.float64]) -> Picture:
 
 def panels(one: ImageReasons) -> list[Picture]:
     """The pictures that ``TITLES`` name, a pixel a pixel."""
+    scale = 255 / (one.levels - 1)
+    image, expected, least = (
+        rgb(_bytes(scale * levels.astype(np.float64)))
+        for levels in (one.image, one.expected, one.least)
+    )
     return [
-        rgb(one.image),
-        _bytes(HEAT * heated(one.heat) + (1 - HEAT) * rgb(one.image)),
-        rgb(one.expected),
-        rgb(one.least),
-        difference(one.image, one.expected),
+        image,
+        _bytes(HEAT * heated(one.heat) + (1 - HEAT) * image),
+        expected,
+        least,
+        difference(image, expected),
     ]
 
 

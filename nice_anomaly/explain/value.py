@@ -64,7 +64,7 @@ class ImageReasons:
     the place that explains most, of small and larger blocks, ``gain`` the rise when it is replaced;
     None and 0 where no place does. ``local``: the repair replaced small places; otherwise it took
     tiles of the nearest normal sample, for no small part explains the verdict. ``passes``:
-    ``expected`` is not flagged.
+    ``expected`` is not flagged. Pixels go from 0, black, to ``levels`` - 1, white.
     """
 
     held: Held
@@ -78,6 +78,7 @@ class ImageReasons:
     least_score: float
     local: bool
     passes: bool
+    levels: int = 256
 
 
 @dataclass(frozen=True)
