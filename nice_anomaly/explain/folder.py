@@ -78,7 +78,7 @@ def names_for(label: str) -> Iterator[str]:
 
     >>> from itertools import islice
     >>> list(islice(names_for("IMG_1.png"), 2)), next(names_for("../a b")), next(names_for("NUL"))
-    (['IMG_1', 'IMG_1-2'], 'a-b-1d41', 'NUL-c5cf')
+    (['IMG_1', 'IMG_1-2'], 'a-b-2c2c', 'NUL-ae6d')
     """
     stem = Path(label).stem if label.lower().endswith(SUFFIXES) else label
     plain = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", stem)).strip("-. ")
