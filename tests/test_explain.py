@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from nice_anomaly import NiceAnomalyError, builtin, load_run
 from nice_anomaly.cli import render
 from nice_anomaly.errors import ArtifactError, DataError
 from nice_anomaly.explain.folder import Album, names_for
-from nice_anomaly.explain.pictures import RIM, TITLES, page, panels, sheet, small_panels
+from nice_anomaly.explain.pictures import RIM, TITLES, page, panels, sheet, small_panels, verdict
 from nice_anomaly.explain.value import Box, Held, ImageReasons
 
 RUN = Path("runs/train")
@@ -170,6 +171,13 @@ def test_what_is_too_usual_is_called_that(sums: Path, command: Command) -> None:
     assert one.held.high == -3.0
     told = command.json("explain", "new.csv", "--run", sums, "--calibration", "both", "--top", 1)
     assert "above the ceiling" in told["explained"][0]["reasons"][0]
+    which = ("--calibration", "both", "--top", 1)
+    shown = command("explain", "new.csv", "--run", sums, *which).out
+    assert "above the ceiling" in shown
+    assert "as expected" not in shown  # where nothing was replaced
+    black = np.zeros((8, 8), dtype=np.uint8)
+    blank = replace(reasons_for("a"), held=Held("a", 5.0, 0.0, 4.0), image=black, expected=black)
+    assert verdict(blank, " nats") == "flagged: 5.0 nats; ceiling 4.0"
 
 
 REASONS = ["reason_1", "expected_1", "reason_2", "expected_2", "reason_3", "expected_3"]

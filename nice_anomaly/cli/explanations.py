@@ -55,7 +55,7 @@ def _show_one(explanation: Explanation, one: Reasons) -> None:
     facts = [
         ("score", f"{_number(one.held.score)}{unit}, {_verdict(one.held)}"),
         *(("why" if not place else "", why) for place, why in enumerate(words.reasons(one, unit))),
-        ("as expected", _repaired(one)),
+        *([("as expected", _repaired(one))] if _tried(one) else []),
         *_places(one),
     ]
     render.show_facts(f"explained: {brief(one.held.id, LONGEST)}", facts)
@@ -95,6 +95,11 @@ def _verdict(held: Held) -> str:
     if math.isinf(held.low):
         return word
     return f"{word}: {'below' if held.flagged else 'not below'} {_number(held.low)}"
+
+
+def _tried(one: Reasons) -> bool:
+    """Whether something was replaced: nothing is in a row that passes, or in what is too usual."""
+    return not one.held.too_usual and (isinstance(one, ImageReasons) or one.held.flagged)
 
 
 def _repaired(one: Reasons) -> str:

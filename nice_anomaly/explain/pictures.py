@@ -141,8 +141,8 @@ def verdict(one: ImageReasons, unit: str) -> str:
     word = "flagged" if held.flagged else "passes"
     parts = [f"{word}: {held.score:,.1f}{unit}"]
     if held.too_usual:
-        parts.append(f"ceiling {held.high:,.1f}")
-    elif np.isfinite(held.low):
+        return "; ".join((*parts, f"ceiling {held.high:,.1f}"))
+    if np.isfinite(held.low):
         parts.append(f"threshold {held.low:,.1f}")
     now = "passes at" if one.passes else "still flagged at"
     parts.append(f"as expected {now} {one.expected_score:,.1f}")
