@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from itertools import islice
 from typing import Any
@@ -55,6 +55,16 @@ def counted(counts: dict[str, int]) -> str:
     '1,200 unreadable, 3 anomalies'
     """
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+
+
+def first_of(texts: Sequence[str], most: int = 2, longest: int = 200) -> str:
+    """The first of several sentences in a line, and how many more there are.
+
+    >>> first_of(["a is 1", "or b is 2", "or c is 3"]), first_of(["a is 1"])
+    ('a is 1; or b is 2; 1 more', 'a is 1')
+    """
+    more = [f"{len(texts) - most} more"] if len(texts) > most else []
+    return "; ".join([brief(text, longest) for text in texts[:most]] + more)
 
 
 def brief(thing: object, most: int = 60) -> str:

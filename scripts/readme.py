@@ -14,6 +14,8 @@ import typer
 from bound_tables import BOUND_TABLES, BoundTable
 from experiments import HERE, read
 from nice_anomaly.words import percent, rate
+from reason_tables import REASON_TABLES
+from reason_tables import Table as ReasonTable
 
 START = "<!-- {}: from results/*.json by scripts/readme.py -->"
 END = "<!-- end -->"
@@ -236,6 +238,11 @@ def of_bounds(rows: BoundTable) -> Maker:
     return lambda results: table(*rows(read(results / "bounds.json")))
 
 
+def of_reasons(file: str, rows: Callable[[dict[str, Any]], ReasonTable]) -> Maker:
+    """The table that a function of the results on reasons makes."""
+    return lambda results: table(*rows(read(results / file)))
+
+
 def session(results: Path) -> str:
     """A first hour as the terminal shows it; what is cut is marked by an ellipsis."""
     found = read(results / "session.json")
@@ -283,6 +290,7 @@ MAKERS: dict[str, Maker] = {
     "splits": splits,
     "official": official,
     **{name: of_bounds(rows) for name, rows in BOUND_TABLES.items()},
+    **{name: of_reasons(file, rows) for name, (file, rows) in REASON_TABLES.items()},
 }
 
 

@@ -80,6 +80,49 @@ def test_on_the_screen_one_is_shown_in_detail_and_several_in_lines(
         assert max(map(len, shown.out.splitlines())) <= 80
 
 
+@pytest.fixture
+def shifts(elsewhere: Path, command: Command) -> Path:
+    """Two lines, one by day and one by night, each with a weight of its own."""
+    rng = np.random.default_rng(3)
+
+    def row(i: int, line: str) -> list[str]:
+        hour = 10 if line == "A" else 22
+        weight = rng.normal(20 if line == "A" else 30, 0.5)
+        return [f"2025-03-{1 + i % 28:02} {hour}:{i % 60:02}", line, f"{weight:.2f}"]
+
+    names = ["start", "line", "weight"]
+    rows = [row(i, "AB"[i % 2]) for i in range(400)]
+    write_csv(elsewhere / "normal.csv", names, rows)
+    assert command("train", "normal.csv", "--run", RUN, "--seed", "1").code == 0
+    assert command("calibrate", "--alpha", "0.05").code == 0
+    odd = [["2025-03-04 10:30", "C", "20.1"], ["2025-03-04 10:30", "B", ""]]
+    write_csv("odd.csv", names, [*odd, ["2025-03-04 22:30", "A", "20.0"], *rows[:20]])
+    return RUN
+
+
+def test_a_cell_that_no_coordinate_tells_is_told_as_it_stands(
+    shifts: Path, command: Command
+) -> None:
+    found = command.json("explain", "odd.csv", "--run", shifts, "--id", "0", "--id", "1")
+    causes = [{one["column"]: one for one in each["causes"]} for each in found["explained"]]
+    assert (causes[0]["line"]["value"], causes[0]["line"]["unseen"]) == ("C", True)
+    assert any("line is 'C', never seen" in text for text in found["explained"][0]["reasons"])
+    for one in causes[1].values():
+        assert one["value"] is None if one["column"] == "weight" else one["value"] is not None
+    for fdr in ((), ("--fdr", "0.5")):  # which keeps no cells
+        command("detect", "odd.csv", "--run", shifts, "--explain", "-o", "f.csv", *fdr)
+        assert rows_of("f.csv")[0]["reason_1"].startswith("line is 'C', never seen")
+
+
+def test_a_repaired_moment_names_no_week(shifts: Path, command: Command) -> None:
+    found = command.json("explain", "odd.csv", "--run", shifts, "--id", "0", "--id", "2")
+    assert "2024" not in json.dumps(found)
+    command("explain", "odd.csv", "--run", shifts, "--all", "--output", "why")
+    starts = {row["id"]: row["start"] for row in rows_of("why/reasons.csv")}
+    assert starts["0"] == "2025-03-04 10:30"
+    assert starts["2"].partition(" on a ")[2], starts["2"]
+
+
 def test_ids_are_explained_as_they_were_asked_for(sums: Path, command: Command) -> None:
     found = command.json("explain", "new.csv", "--run", sums, "--id", "7", "--id", "2")
     assert [one["id"] for one in found["explained"]] == ["7", "2"]

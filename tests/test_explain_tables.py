@@ -89,7 +89,7 @@ def test_of_two_normal_columns_all_is_as_computed_by_hand(
     assert cause.gain == pytest.approx(z**2 / 2, rel=1e-3)
     if z < 6:
         assert cause.p_value == pytest.approx(2 * norm.sf(z), rel=0.1)
-    assert (cause.p_value < 1e-8) == (z > 6)
+    assert (1e-200 < cause.p_value < 1e-8) == (z > 6)
     assert cause.usual == (x != 12)
 
 
@@ -166,11 +166,11 @@ def test_what_eight_columns_cannot_mend_does_not_pass() -> None:
 
 
 def test_what_is_too_usual_has_no_cause_and_is_left_alone() -> None:
-    rows = np.array([[0.0, 0.0]])
-    (one,) = explained(gaussian(PAIR), drawn(PAIR, 400), rows, low=-9.0, high=-2.0)
+    rows = np.array([[0.6, 0.0]])
+    (one,) = explained(gaussian(PAIR), drawn(PAIR, 400), rows, low=-9.0, high=-3.0)
     assert one.held.too_usual
     assert (one.causes, one.changed, one.passes) == ((), 0, False)
-    assert one.repaired.tolist() == [0.0, 0.0]
+    assert one.repaired.tolist() == [0.6, 0.0]
 
 
 def test_a_repair_does_not_rise_above_the_ceiling() -> None:
@@ -258,9 +258,11 @@ def test_a_curve_among_many_columns_is_found_by_its_slope() -> None:
     (one,) = explained(scorer, normal, row, low=-40.0)
     assert {one.causes[0].column, one.causes[-1].column} <= {"x0", "x1"}
     assert one.passes
-    by_line = replace(RowExplainer(scorer, normal, None).trials.screen, most=1)
-    chosen = np.flatnonzero(by_line.chosen(row)[0])
-    assert set(chosen.tolist()) & {0, 1}
+    row[0, 5] = 2.6  # what a line would blame first
+    one_each = replace(RowExplainer(scorer, normal, None).trials.screen, most=1)
+    chosen = set(np.flatnonzero(one_each.chosen(row)[0]).tolist())
+    assert 5 in chosen
+    assert chosen & {0, 1}
 
 
 # Columns of all kinds.
@@ -430,3 +432,15 @@ def test_columns_are_set_again_once_no_more_may_be_changed() -> None:
     for cause in one.causes:
         place = int(cause.column[1:])
         assert (cause.value, cause.expected) == (row[0, place], one.repaired[place])
+
+
+def test_numbers_beyond_all_measure_are_named_and_repaired() -> None:
+    """Through a heavy tail log p of such a number is minus infinity."""
+    scorer = gaussian(np.eye(3))
+    tail = torch.tensor([1.0, 1.0, 0.0], dtype=torch.float64)
+    scorer = replace(scorer, preprocess=replace(scorer.preprocess, tail=tail))
+    row = np.array([[1e300, -1e200, 0.0]])
+    assert np.isneginf(scorer(row).values)
+    (one,) = explained(scorer, drawn(np.eye(3), 400), row, low=-9.0)
+    assert (one.passes, {cause.column for cause in one.causes}) == (True, {"x0", "x1"})
+    assert {cause.value for cause in one.causes} == {1e300, -1e200}

@@ -659,7 +659,7 @@ for option, given in BESIDE_RESUME.items():
         lambda _, __, ___, given=given: na.learn(**given, resume=True, run="nowhere"),  # type: ignore[misc]
         ConfigError,
         "`resume=True` goes on with the data and settings of the interrupted run: it cannot be "
-        "combined with `inputs`, `overwrite`, `config`, `overrides` or `seed`.",
+        "combined with `inputs`, `overwrite`, `config`, `overrides`, `private` or `seed`.",
     )
 for option, given in OF_OWN_DATA.items():
     REFUSED[f"{option} without inputs"] = (

@@ -30,7 +30,7 @@ MISTAKES: dict[str, dict[str, tuple[str, int, str]]] = {
         "resume and seed": (
             "train --resume --seed 1", 2,
             "--resume goes on with the data and settings of the interrupted run: it cannot be "
-            "combined with --input, --overwrite, --config, --set or --seed.",
+            "combined with --input, --overwrite, --config, --set, --private or --seed.",
         ),
         "resume nothing": ("train --resume", 4, "no run was trained in this folder"),
         "no run to calibrate": ("calibrate", 4, "Train one with 'nice-anomaly train'"),

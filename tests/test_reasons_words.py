@@ -98,6 +98,10 @@ SAID = [  # a cause, its sentence, what is expected
         cause("colour", UNKNOWN, "blue", probability=0.5),
         "colour is missing, or a value that was never seen; the others suggest blue (50 %)",
     ),
+    (
+        cause("colour", "rde", "red", probability=0.9, unseen=True),
+        "colour is 'rde', never seen; the others suggest red (90 %)",
+    ),
     (cause("colour", None, "blue"), "colour is missing; the others suggest blue"),
     (
         cause("start", "03:10 on a Sunday", "14:00 on a Sunday"),
@@ -137,6 +141,8 @@ def test_what_cannot_be_repaired_says_so() -> None:
     one = row(cause("colour", "red", "blue"), changed=8, passes=False)
     assert reasons(one)[1:] == ("with 8 columns changed it does not pass",)
     assert expected(one) == ("blue", "")
+    untouched = row(cause("colour", "red", "blue"), cause("a"), changed=0, passes=False)
+    assert reasons(untouched)[1].startswith("a is 7.1; the others")
     nothing = row(changed=0, passes=False)
     assert reasons(nothing) == ("no small part explains it",)
     assert expected(nothing) == ("",)

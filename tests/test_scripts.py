@@ -129,7 +129,8 @@ def test_pictures_are_drawn_from_results_alone(tmp_path: Path) -> None:
     script("figures").main(HERE / "results", tmp_path)
     drawn = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")}
     kept = {str(path.relative_to(HERE / "docs")) for path in (HERE / "docs").rglob("*.png")}
-    assert drawn == kept
+    of_runs = {"reasons.png", "reasons-images.png", "reasons-row.png", "report.png"}
+    assert drawn == kept - of_runs
     for name in drawn:
         with Image.open(tmp_path / name) as image:
             assert image.format == "PNG"
@@ -249,6 +250,22 @@ def test_tables_are_ranked_by_every_method(tmp_path: Path) -> None:
     second = json.loads(target.read_text())
     assert second["auroc_auprc_seconds"]["1_far"]["nice"] == first["nice"]
     assert second["provenance"]["settings"]["measured"] == ["kNN"]
+
+
+def test_reasons_for_rows_are_held_against_what_was_changed(tmp_path: Path) -> None:
+    tables, target = script("reasons_tables"), tmp_path / "reasons.json"
+    rng = np.random.default_rng(0)
+    normal = rng.normal(size=(400, 3)) @ rng.normal(size=(3, 5)) + rng.normal(0, 0.1, (400, 5))
+    rows = np.concatenate([normal, rng.normal(size=(30, 5)) * 9])
+    np.savez(tmp_path / "1_near.npz", X=rows, y=np.repeat([0, 1], [400, 30]))
+    tables.main(tmp_path, True, target)
+    found = json.loads(target.read_text())["tables"]["1_near"]
+    assert found["columns"] == 5
+    for kind in ("tail", "relation"):
+        assert list(found[kind]) == list(found["tail"])
+        assert all(0 <= line["first"] <= line["third"] <= 1 for line in found[kind].values())
+        assert found[f"{kind}, repair"]["pass"] == 1
+    assert found["anomalies"]["rows"] > 0
 
 
 def test_speed_is_a_share_of_what_products_reach(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ def show(found: dict[str, Any], calibration: Calibration, summary: Summary) -> N
                     f"{least.score:,.{digits}f}",
                     f"{least.p_value:.4f}",
                     "yes" if least.flagged else "no",
-                    _short(least.note),
+                    least.note,
                 ]
                 for least in summary.least
             ],
@@ -119,10 +119,3 @@ def _show_groups(groups: list[dict[str, Any]], column: str) -> None:
     if len(groups) > MOST_GROUPS:
         more = count_of(len(groups) - MOST_GROUPS, "more group")
         render.say(f"and {more}; --json has all")
-
-
-def _short(note: str, most: int = 2) -> str:
-    """The first few remarks of a row; the output file has them all."""
-    remarks = note.split("; ")
-    more = [f"{len(remarks) - most} more"] if len(remarks) > most else []
-    return "; ".join([brief(remark, LONGEST) for remark in remarks[:most]] + more)

@@ -1,15 +1,14 @@
 """Explanations: reasons, for people."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from nice_anomaly.cli import render
 from nice_anomaly.explain import words
 from nice_anomaly.explain.explanation import Explanation
 from nice_anomaly.explain.pictures import TITLES, small_panels, verdict
 from nice_anomaly.explain.value import Cause, Held, ImageReasons, Reasons, RowReasons
-from nice_anomaly.words import brief, count_of
+from nice_anomaly.explain.word_cells import plainly
+from nice_anomaly.words import brief, count_of, first_of
 
 LONGEST = 200  # characters of a name or a reason on the screen; files have them whole
 MOST_PICTURES, MOST_LINES = 10, 200
@@ -40,7 +39,7 @@ def show(explanation: Explanation) -> None:
                 brief(one.held.id, LONGEST),
                 _number(one.held.score),
                 "yes" if one.held.flagged else "no",
-                _first(one, unit),
+                first_of(words.reasons(one, unit)),
             ]
             for one in parts[:MOST_LINES]
         ],
@@ -57,6 +56,7 @@ def _show_one(explanation: Explanation, one: Reasons) -> None:
         ("score", f"{_number(one.held.score)}{unit}, {_verdict(one.held)}"),
         *(("why" if not place else "", why) for place, why in enumerate(words.reasons(one, unit))),
         *([("as expected", _repaired(one))] if _tried(one) else []),
+        *_places(one),
     ]
     render.show_facts(f"explained: {brief(one.held.id, LONGEST)}", facts)
     if isinstance(one, RowReasons) and one.causes:
@@ -64,10 +64,7 @@ def _show_one(explanation: Explanation, one: Reasons) -> None:
         render.show_table(
             "what weighs most",
             ["column", "value", "expected", "90 % range", "gain", "p", *(["unit"] * units)],
-            [
-                [*_line(cause, explanation.given[0]), *([cause.unit] * units)]
-                for cause in one.causes
-            ],
+            [[*_line(cause), *([cause.unit] * units)] for cause in one.causes],
             words=(0, 1, 2, 3),
         )
 
@@ -79,7 +76,16 @@ def _facts(explanation: Explanation) -> list[tuple[str, str]]:
     if len(explanation):
         told = f"{passing:,} of {count_of(len(explanation), 'sample')} pass with what was expected"
         facts += [("explained", f"{len(explanation):,}"), ("as expected", told)]
+        facts += _places(explanation[0])
     return facts
+
+
+def _places(one: Reasons) -> list[tuple[str, str]]:
+    """What the rows and columns of a box are counted in."""
+    if not isinstance(one, ImageReasons):
+        return []
+    height, width = one.heat.shape
+    return [("places", f"rows and columns of {height} × {width} pixels, counted from 0")]
 
 
 def _verdict(held: Held) -> str:
@@ -107,35 +113,15 @@ def _repaired(one: Reasons) -> str:
     return f"the row {with_what} scores {_number(score)} and {end}"
 
 
-def _first(one: Reasons, unit: str, most: int = 2) -> str:
-    """The first reasons in a line."""
-    why = words.reasons(one, unit)
-    more = [f"{len(why) - most} more"] if len(why) > most else []
-    return "; ".join([brief(text, LONGEST) for text in why[:most]] + more)
-
-
-def _line(cause: Cause, given: Mapping[str, Any]) -> list[str]:
+def _line(cause: Cause) -> list[str]:
     """A column of a row: what it is, should be and may be, and what that would gain."""
-    found = "" if cause.low is None or cause.high is None else _range(cause.low, cause.high)
     p = "<0.0001" if 0 <= cause.p_value < 1e-4 else f"{cause.p_value:.4f}"
     return [
         brief(cause.column, LONGEST),
-        _cell(given.get(cause.column, cause.value)),
-        _cell(cause.expected),
-        found,
+        *plainly(cause),
         f"{cause.gain:+,.1f}",
         p,
     ]
-
-
-def _range(low: float, high: float) -> str:
-    return f"{low:.5g} … {high:.5g}"
-
-
-def _cell(value: Any) -> str:
-    if value is None or value != value:
-        return "missing"
-    return f"{value:.6g}" if isinstance(value, float) else brief(value, LONGEST)
 
 
 def _number(score: float) -> str:

@@ -49,7 +49,7 @@ class Batch:
     input, how a text file of them was written, and the ``cells`` that the run's ``columns`` are
     read from. ``learned`` ``[m]`` are those that a run has
     learned from, where that was looked for. ``valued`` says which samples ``values`` are of, where
-    only those of some were kept.
+    only those of some were kept. ``untold`` are cells that ``values`` do not tell: see ``Encoded``.
     """
 
     ids: list[str]
@@ -66,6 +66,7 @@ class Batch:
     columns: Sequence[Column] = ()
     learned: NDArray[np.bool_] | None = None
     valued: NDArray[np.int64] | None = None
+    untold: Mapping[int, Mapping[str, str | None]] = field(default_factory=dict)
 
     @property
     def typed(self) -> dict[str, Any]:
@@ -272,6 +273,7 @@ def table_batch(chunk: Chunk, reading: TableReading, *, many: bool) -> Batch:
         chunk.written,
         chunk.columns,
         reading.columns,
+        untold=encoded.untold,
     )
 
 

@@ -32,7 +32,8 @@ def held(one: Verdicts, calibration: Calibration, rows: Sequence[int]) -> list[H
     for row in rows:
         group = calibration.overall if groups is None else calibration.group_of(groups[row])
         score, bounds = float(one.found.scores[row]), group.bounds
-        found.append(Held(one.batch.ids[row], score, bounds.low, bounds.high))
+        untold = one.batch.untold.get(row, {})
+        found.append(Held(one.batch.ids[row], score, bounds.low, bounds.high, untold))
     return found
 
 

@@ -16,7 +16,7 @@ from nice_anomaly.explain import words as texts
 from nice_anomaly.explain.value import Reasons
 from nice_anomaly.metrics import Rate, auprc, auroc, fpr_at_95_tpr
 from nice_anomaly.thresholds import ALL, Calibration, Discoveries
-from nice_anomaly.words import finite, several
+from nice_anomaly.words import finite, first_of, several
 
 if TYPE_CHECKING:
     from nice_anomaly.plots import Figure
@@ -103,10 +103,12 @@ class Summary:
             self.reasons.append({"id": one.held.id, "reasons": why, "expected": instead})
 
     def _odd(self, verdicts: Verdicts, row: int) -> str:
-        """The first reason of a sample, else the remarks on its values."""
+        """The first reasons of a sample, else the first remarks on its values."""
         if row in verdicts.reasons:
-            return next(iter(texts.reasons(verdicts.reasons[row], self.unit)), "")
-        return verdicts.batch.notes.get(row, "")
+            every: Sequence[str] = texts.reasons(verdicts.reasons[row], self.unit)
+        else:
+            every = verdicts.batch.notes.get(row, "").split("; ")
+        return first_of(every)
 
     @property
     def n(self) -> int:

@@ -135,10 +135,16 @@ def _of_row(one: RowReasons) -> dict[str, Any]:
     causes = [
         {name: _plain(value) for name, value in asdict(cause).items()} for cause in one.causes
     ]
+    told = {cause.column: cause.expected for cause in one.causes[: one.changed]}
+    cells = {  # of the week that a moment is in only the day and the time are known
+        name: told[name] if isinstance(value, np.datetime64) else _plain(value)
+        for name, value in one.cells.items()
+        if name in told or not isinstance(value, np.datetime64)
+    }
     return {
         "causes": causes,
         "changed": [cause.column for cause in one.causes[: one.changed]],
-        "repaired": {name: _plain(value) for name, value in one.cells.items()},
+        "repaired": cells,
         "repaired_score": finite(one.repaired_score),
     }
 

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nice_anomaly.data import Written
 from nice_anomaly.errors import ArtifactError, ConfigError
 from nice_anomaly.explain.explanation import Explanation, record
@@ -180,8 +182,13 @@ def _columns(rows: list[RowReasons], explanation: Explanation) -> dict[str, list
 
 
 def _cell(one: RowReasons, cause: Cause, decimal: str) -> Any:
-    """A repaired cell as its column is written: a number with its unit, whole if it is."""
+    """A repaired cell as its column is written: a number with its unit, whole if it is.
+
+    Of a moment a day of the week and a time, in words: which week, nothing says.
+    """
     value = one.cells.get(cause.column)
+    if isinstance(value, np.datetime64):  # of its week only the day and the time are known
+        return cause.expected
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if value is None or value != value or not cause.unit:

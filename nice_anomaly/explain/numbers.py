@@ -12,7 +12,6 @@ from nice_anomaly.explain.slot import Array, Judged, Slot, best_of, log_sum, pea
 FINE = 8  # parts of a gap between points, in which log p is taken for linear
 DIGITS = 5  # of a number that is suggested, or of the range of its column where that is narrower
 QUANTILES = (0.05, 0.5, 0.95)
-FAR = 1e3  # bandwidths, beyond which a density is 0
 USUAL = (0.01, 0.99)  # quantiles of the column, between which a number is usual in itself
 
 
@@ -78,7 +77,7 @@ class Numbers(Slot):
         total = np.logaddexp(present, missing)
         here = np.exp(np.minimum(present - total, 0.0))
         less = np.where(line <= own[:, None] + 1e-9, masses, -np.inf)
-        within = np.exp(log_sum(np.column_stack([less, beside])) - present)
+        within = np.exp(np.minimum(log_sum(np.column_stack([less, beside])) - present, 0.0))
         p_value = np.where(absent, 1 - here, within) * np.where(
             absent, 1.0, np.minimum(1, 2 * here)
         )
@@ -170,7 +169,7 @@ class Numbers(Slot):
     def _log_usual(self, value: Array, absent: NDArray[np.bool_]) -> Array:
         """log ½ p_j(x_j) + ½ / range, p_j from normal cells; alike for missing ones."""
         with np.errstate(over="ignore"):
-            z = ((value[:, None] - self._known) / self._bandwidth).clip(-FAR, FAR)
+            z = ((value[:, None] - self._known) / self._bandwidth).clip(-99, 99)
         density = np.exp(-0.5 * z**2).mean(axis=1) / (self._bandwidth * math.sqrt(2 * math.pi))
         often = 0.5 * float(np.isnan(self.sample).mean()) + 0.25 if self.gaps else 0.0
         there = np.log(0.5 * density + 0.5 / self.span) + math.log(1 - often)

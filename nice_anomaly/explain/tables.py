@@ -54,7 +54,9 @@ class RowExplainer:
         found = dict(zip(tried, zip(done, others, strict=True), strict=True))
         for i, one in enumerate(held):
             state, rest = found.get(i, (Repaired(rows[i], (), one.score, False), ()))
-            causes = (*(change.cause for change in state.changes), *rest)
+            causes = tuple(
+                _as_given(cause, one) for cause in (*(c.cause for c in state.changes), *rest)
+            )
             cells = {slot.name: slot.plain(state.row[slot.place]) for slot in self.trials.slots}
             yield RowReasons(
                 one, causes, len(state.changes), state.row, cells, state.score, state.passes
@@ -77,6 +79,14 @@ class RowExplainer:
             if _alternative(change, done[i], held[i]):
                 causes[i].append(change.cause)
         return [tuple(some) for some in causes]
+
+
+def _as_given(cause: Cause, held: Held) -> Cause:
+    """With the cell of the input where coordinates do not tell it."""
+    if cause.column not in held.untold:
+        return cause
+    value = held.untold[cause.column]
+    return replace(cause, value=value, usual=False, unseen=value is not None)
 
 
 def _mentioned(view: View, state: Repaired) -> list[Found]:

@@ -12,6 +12,7 @@ from nice_anomaly.scores import Scorer
 
 CELLS = 1 << 21  # numbers scored at a time: 16 MB
 TOGETHER = 256  # rows
+FARTHEST = 1e100  # a number: the square of a larger one may be infinite
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +86,8 @@ class Trials:
     screen: Screen
 
     def scores(self, rows: Array) -> Array:
-        """The scores of rows ``[n, d]``."""
-        return self.scorer(rows).values
+        """The scores of rows ``[n, d]``, never infinite: or no change would help."""
+        return self.scorer(rows.clip(-FARTHEST, FARTHEST)).values
 
     @property
     def at_once(self) -> int:

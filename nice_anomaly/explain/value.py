@@ -1,6 +1,7 @@
 """Reasons: why a sample is odd, where, and what would be normal. Values, no files."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,15 @@ class Held:
     """A sample and its verdict: ``id``, its score, and the thresholds that it was held against.
 
     Flagged is a score strictly below ``low`` or above ``high``, which is infinite where only the
-    lower tail counts.
+    lower tail counts. ``untold`` are cells of a row that its coordinates do not tell, by column: a
+    text that was never seen, or None where a cell is missing though none was in training.
     """
 
     id: str
     score: float
     low: float
     high: float = float("inf")
+    untold: Mapping[str, str | None] = field(default_factory=dict, hash=False)
 
     @property
     def flagged(self) -> bool:
@@ -56,11 +59,12 @@ class ImageReasons:
 
     ``image``, ``expected`` and ``least`` are ``[h, w]`` or ``[h, w, 3]`` in levels: the sample,
     the sample with what its rest suggests at the places that are odd, and with as little of that
-    as passes. ``heat`` ``[h, w]`` is for every pixel the largest rise of the score when a block
-    that covers it is replaced by what was expected there, in units of the score. ``box`` is the
-    place that explains most, ``gain`` the rise when it is replaced; None and 0 where no place
-    does. ``local``: the repair replaced small places; otherwise it took tiles of the nearest normal
-    sample, for no small part explains the verdict. ``passes``: ``expected`` is not flagged.
+    as passes. ``heat`` ``[h, w]`` is for every pixel the largest rise of the score when a small
+    block that covers it is replaced by what was expected there, in units of the score. ``box`` is
+    the place that explains most, of small and larger blocks, ``gain`` the rise when it is replaced;
+    None and 0 where no place does. ``local``: the repair replaced small places; otherwise it took
+    tiles of the nearest normal sample, for no small part explains the verdict. ``passes``:
+    ``expected`` is not flagged.
     """
 
     held: Held
@@ -85,7 +89,8 @@ class Cause:
     Of numbers ``median``, ``low`` and ``high`` are the median and the 90 % range of the column
     given the others, else None; of a category ``probability`` is that of ``expected``.
     ``p_value``: how probable a value as improbable as this is given the others. ``usual``: it is
-    usual in itself, only not beside the others. ``unit`` stands at the numbers.
+    usual in itself, only not beside the others; ``unseen``: it is a text that was never seen.
+    ``unit`` stands at the numbers.
     """
 
     column: str
@@ -99,6 +104,7 @@ class Cause:
     high: float | None = None
     unit: str = ""
     probability: float | None = None
+    unseen: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,7 @@
 """Cells in words: a value and what is expected, in as many digits as tell them apart."""
 
 import math
+from dataclasses import replace
 
 from nice_anomaly.explain.kinds import NEVER_SEEN, UNKNOWN
 from nice_anomaly.explain.value import Cause
@@ -11,9 +12,11 @@ MOST_DECIMALS = 9
 
 
 def told(cause: Cause) -> str:
-    """The cell as it is: "7.1 bar", "red", "missing"."""
+    """The cell as it is: "7.1 bar", "red", "'rde', never seen", "missing"."""
     if cause.value is None:
         return "missing"
+    if cause.unseen:
+        return f"'{brief(cause.value, LONG)}', never seen"
     if cause.value in (NEVER_SEEN, UNKNOWN):
         return str(cause.value)[1:-1]
     if isinstance(cause.value, str):
@@ -36,6 +39,20 @@ def suggestion(cause: Cause) -> str:
         return f"{middle}{_unit(cause)}"
     to = " to " if "-" in low + high or "e" in low + high else "–"
     return f"{middle}{_unit(cause)} (90 %: {low}{to}{high})"
+
+
+def plainly(cause: Cause) -> tuple[str, str, str]:
+    """The cell, what is expected, and the 90 % range, without units: cells of a table."""
+    bare, decimals = replace(cause, unit=""), _decimals(cause)
+    if cause.expected is None:
+        return told(bare), "missing", ""
+    if isinstance(cause.expected, str):
+        return told(bare), brief(cause.expected, LONG), ""
+    middle = _number(_middle(cause), decimals)
+    if cause.low is None or cause.high is None:
+        return told(bare), middle, ""
+    ends = _number(cause.low, decimals), _number(cause.high, decimals)
+    return told(bare), middle, " … ".join(ends)
 
 
 def _middle(cause: Cause) -> float:

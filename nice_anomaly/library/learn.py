@@ -178,7 +178,7 @@ def refuse_beside_resume(
     if inputs is not None or config is not None or overrides or seed is not None or overwrite:
         raise ConfigError(
             "`resume=True` goes on with the data and settings of the interrupted run: it cannot be "
-            "combined with `inputs`, `overwrite`, `config`, `overrides` or `seed`."
+            "combined with `inputs`, `overwrite`, `config`, `overrides`, `private` or `seed`."
         )
 
 

@@ -36,7 +36,7 @@ def reach(normals: Numbers, scores: Numbers, low: float, high: float) -> tuple[f
     """The scores that a histogram spans: both kinds, and the thresholds, but not what is far out.
 
     >>> reach(np.arange(100.0), np.array([50.0, -9e9]), 1.0, np.inf)
-    (-1200.0, 99.0)
+    (-1176.0, 99.0)
     """
     finite = normals[np.isfinite(normals)]
     finite = finite if len(finite) else np.zeros(1)

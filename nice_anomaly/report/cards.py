@@ -34,6 +34,7 @@ class Picture:
 class Line:
     """A column that is to blame; ``changed`` where the repair changed it.
 
+    ``instead`` where it would do as well as those that the repair changed.
     ``usual`` where the value is usual in itself, only not beside the others.
     """
 
@@ -43,6 +44,7 @@ class Line:
     gain: str
     usual: bool
     changed: bool
+    instead: bool
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ def _lines(reasons: RowReasons, unit: str) -> Iterator[Line]:
             f"{score_of(cause.gain)}{unit}",
             cause.usual and cause.value is not None,
             place < reasons.changed,
+            0 < reasons.changed <= place,
         )
 
 

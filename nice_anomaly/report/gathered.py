@@ -125,7 +125,13 @@ class Gathered:
         if batch.truth is not None and (batch.truth.normal[row] or batch.truth.anomalous[row]):
             anomalous = bool(batch.truth.anomalous[row])
         return Sample(
-            Held(batch.ids[row], float(found.scores[row]), bounds.low, bounds.high),
+            Held(
+                batch.ids[row],
+                float(found.scores[row]),
+                bounds.low,
+                bounds.high,
+                batch.untold.get(row, {}),
+            ),
             batch.values[row].copy(),
             float(found.margin[row]),
             float(found.p_value[row]),

@@ -22,7 +22,7 @@ from nice_anomaly.data.download import unpack
 from nice_anomaly.data.idx import read_images, read_labels
 from nice_anomaly.data.images import decode, learn_form, original, shrinking
 from nice_anomaly.data.tables import open_tables
-from nice_anomaly.errors import DataError
+from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.limits import VARIABLE
 
 SMALL = "image=40000000,pixels=4000000,unpacked=1000000"  # so that a large promise costs little
@@ -88,7 +88,7 @@ def _sentence(act: Callable[[], object]) -> None:
     """Do it; what it says against it has to be a clean sentence."""
     try:
         act()
-    except DataError as error:
+    except (ConfigError, DataError) as error:  # one pixel needs another size
         judge(str(error))
 
 

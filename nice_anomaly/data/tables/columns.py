@@ -129,12 +129,14 @@ class Encoded:
     """Rows of numbers, ``values`` ``[n, d]``, and what was odd about which row.
 
     ``faults`` are rows that cannot be read, with the reason; ``notes`` are readable rows with a
-    missing, unknown or never-seen value.
+    missing, unknown or never-seen value. ``untold`` are the cells that their coordinates do not
+    tell, by row and column: None where one is missing though none was, else a text never seen.
     """
 
     values: NDArray[np.float64]
     faults: dict[int, str]
     notes: dict[int, str]
+    untold: dict[int, dict[str, str | None]]
 
 
 def encode(table: Mapping[str, Cells], columns: Sequence[Column], rows: int) -> Encoded:
@@ -155,14 +157,16 @@ def encode(table: Mapping[str, Cells], columns: Sequence[Column], rows: int) -> 
         )
     faults: dict[int, list[str]] = {}
     notes: dict[int, list[str]] = {}
+    untold: dict[int, dict[str, str | None]] = {}
     blocks = [np.empty((rows, 0))]
     for column in columns:
         if column.width:
-            blocks.append(_encode(table[column.name], column, faults, notes))
+            blocks.append(_encode(table[column.name], column, faults, notes, untold))
     return Encoded(
         np.concatenate(blocks, axis=1),
         {row: "; ".join(said) for row, said in faults.items()},
         {row: "; ".join(said) for row, said in notes.items() if row not in faults},
+        untold,
     )
 
 
@@ -171,17 +175,19 @@ def _encode(
     column: Column,
     faults: dict[int, list[str]],
     notes: dict[int, list[str]],
+    untold: dict[int, dict[str, str | None]],
 ) -> NDArray[np.float64]:
     if column.kind == "number":
         block, empty = _encode_number(cells, column, faults, notes)
     elif column.kind == "date":
         block, empty = _encode_date(cells, column, faults)
     else:
-        block, empty = _encode_category(cells, column, notes)
+        block, empty = _encode_category(cells, column, notes, untold)
     if column.gaps:
         return np.column_stack([block, empty])
     for row in np.flatnonzero(empty):
         notes.setdefault(int(row), []).append(f"{brief(column.name)} is missing")
+        untold.setdefault(int(row), {})[column.name] = None
     return block
 
 
@@ -224,7 +230,10 @@ def _encode_date(
 
 
 def _encode_category(
-    cells: Cells, column: Column, notes: dict[int, list[str]]
+    cells: Cells,
+    column: Column,
+    notes: dict[int, list[str]],
+    untold: dict[int, dict[str, str | None]],
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     texts = words(cells)
     place = {_word(value): index for index, value in enumerate(column.categories)}
@@ -236,6 +245,7 @@ def _encode_category(
     for row in np.flatnonzero(index == -1):
         said = f"{name} '{brief(texts[row], 40)}' was never seen"
         notes.setdefault(int(row), []).append(said)
+        untold.setdefault(int(row), {})[column.name] = texts[row]
     block = np.zeros((len(cells), len(column.categories)))
     known = np.flatnonzero(index >= 0)
     block[known, index[known]] = 1.0
