@@ -27,17 +27,22 @@ def grid_png(images: NDArray[np.float64], levels: int, zoom_to: int = 56) -> byt
     columns = math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
     zoom = max(1, zoom_to // max(height, width))
-    shades = np.clip(images / (levels - 1) * 255, 0, 255).round().astype(np.uint8)
-    shades = shades.repeat(zoom, axis=1).repeat(zoom, axis=2)
+    shown = shades(images, levels)
+    shown = shown.repeat(zoom, axis=1).repeat(zoom, axis=2)
     size = (rows * (height * zoom + GAP), columns * (width * zoom + GAP), *images.shape[3:])
     sheet = np.full(size, 96, np.uint8)
-    for index, image in enumerate(shades):
+    for index, image in enumerate(shown):
         top = index // columns * (height * zoom + GAP)
         left = index % columns * (width * zoom + GAP)
         sheet[top : top + height * zoom, left : left + width * zoom] = image
     stream = io.BytesIO()
     Image.fromarray(sheet).save(stream, format="PNG")
     return stream.getvalue()
+
+
+def shades(images: NDArray[np.float64], levels: int) -> NDArray[np.uint8]:
+    """Values 0 … levels - 1 as shades 0 … 255; values outside are clipped."""
+    return np.clip(images / (levels - 1) * 255, 0, 255).round().astype(np.uint8)
 
 
 def rows_csv(columns: Mapping[str, Sequence[object]], separator: str = ",") -> str:
@@ -55,8 +60,7 @@ def rows_csv(columns: Mapping[str, Sequence[object]], separator: str = ",") -> s
 
 def image_png(image: NDArray[np.uint8], levels: int, most: int = MOST_SIDE) -> bytes:
     """One image ``[h, w(, 3)]`` in levels as PNG, shrunk to at most ``most`` pixels a side."""
-    shades = np.clip(image.astype(np.float64) / (levels - 1) * 255, 0, 255).round()
-    return _png(shades.astype(np.uint8), most)
+    return _png(shades(image.astype(np.float64), levels), most)
 
 
 def heat_png(heat: NDArray[np.float64], most: int = MOST_SIDE) -> bytes:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from nice_anomaly.cli import options
-from nice_anomaly.cli.options import INPUT, OUTPUT, TABLE, option
+from nice_anomaly.cli.options import INPUT, OUTPUT, option
 from nice_anomaly.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,10 +20,6 @@ Ids = Annotated[
         metavar="ID",
         help="Explain this sample, flagged or not; repeatable. Default: what is flagged.",
     ),
-]
-IdColumn = Annotated[
-    str | None,
-    option(TABLE, "--id-column", metavar="NAME", help="The column that names a row."),
 ]
 Top = Annotated[
     int | None,
@@ -57,7 +53,7 @@ def explain(
     written: options.Written,
     machine: options.Machine,
     ids: Ids = None,
-    id_column: IdColumn = None,
+    id_column: options.IdColumn = None,
     skip_unreadable: options.Skip = False,
     calibration: options.Calibration = "default",
     top: Top = None,

@@ -228,14 +228,17 @@ TimeColumn = Annotated[
 ]
 
 
+IdColumn = Annotated[
+    str | None,
+    option(TABLE, "--id-column", metavar="NAME", help="The column that names a row."),
+]
+
+
 @dataclass(frozen=True)
 class Labels:
     """Which columns name the rows and tell anomalies."""
 
-    id_column: Annotated[
-        str | None,
-        option(TABLE, "--id-column", metavar="NAME", help="The column that names a row."),
-    ] = None
+    id_column: IdColumn = None
     label_column: Annotated[
         str | None,
         option(

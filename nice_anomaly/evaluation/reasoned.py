@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nice_anomaly.evaluation.verdicts import Verdicts
-from nice_anomaly.explain.explainer import Explainer
+from nice_anomaly.explain.explainer import Explainer, reasons_for
 from nice_anomaly.explain.value import Held, Reasons
 from nice_anomaly.thresholds import Calibration
-
-PIECE = 64  # samples that are explained at a time
 
 
 @dataclass(frozen=True)
@@ -51,11 +50,17 @@ def reasoned(
         if asked.most is not None:
             rows = rows[: max(0, asked.most - done)]
         reasons: dict[int, Reasons] = {}
-        for first in range(0, len(rows), PIECE):
-            some = rows[first : first + PIECE]
-            found = explainer()(one.batch.raw(some), held(one, calibration, some.tolist()))
-            for row, why in zip(some.tolist(), found, strict=True):
-                reasons[row] = why
-                done += 1
-                asked.watch(done)
+        found = _of(one, rows, calibration, explainer()) if len(rows) else ()
+        for row, why in zip(rows.tolist(), found, strict=True):
+            reasons[row] = why
+            done += 1
+            asked.watch(done)
         yield replace(one, reasons=reasons)
+
+
+def _of(
+    one: Verdicts, rows: NDArray[np.int64], calibration: Calibration, explain: Explainer
+) -> Iterator[Reasons]:
+    """The reasons for some samples of a batch."""
+    verdicts = held(one, calibration, rows.tolist())
+    return reasons_for(explain, verdicts, lambda some: one.batch.raw(rows[some]))

@@ -135,16 +135,9 @@ class Summary:
 
         plots.refuse_absent("drawing", "matplotlib")
         bounds, normals = calibration.overall.bounds, calibration.scores
-        scores, flagged, normal, anomalous = (
-            np.concatenate([np.empty(0, dtype=kind), *parts])
-            for kind, parts in (
-                (np.float64, self._scores),
-                (bool, self._flagged),
-                (bool, self._normal),
-                (bool, self._anomalous),
-            )
-        )
-        found = scores, flagged, normal, anomalous
+        parts = self._scores, self._flagged, self._normal, self._anomalous
+        kinds = np.float64, bool, bool, bool
+        found = [_joined(part, kind) for part, kind in zip(parts, kinds, strict=True)]
         return plots.detected(normals, bounds.low, bounds.high, *found, unit=calibration.unit)
 
     def record(
@@ -187,7 +180,7 @@ class Summary:
         if self.reasons:
             left = self._explained - len(self.reasons)
             result |= {"reasons": self.reasons, "reasons_left_out": left}
-        flagged = np.concatenate([np.empty(0, dtype=bool), *self._flagged])
+        flagged = _joined(self._flagged, bool)
         if self._groups:
             result["groups"] = by_group(self._groups, flagged)
         if calibration.groups:
@@ -205,14 +198,8 @@ class Summary:
 
     def _errors(self, flagged: NDArray[np.bool_]) -> dict[str, Any]:
         """Both errors and the ranking, where the input has labels."""
-        normal, anomalous, scores = (
-            np.concatenate([np.empty(0, dtype=kind), *parts])
-            for kind, parts in (
-                (bool, self._normal),
-                (bool, self._anomalous),
-                (np.float64, self._scores),
-            )
-        )
+        normal, anomalous = _joined(self._normal, bool), _joined(self._anomalous, bool)
+        scores = _joined(self._scores, np.float64)
         result: dict[str, Any] = {}
         if self._labels:
             result["anomaly_values"] = dict(self._labels)
@@ -231,6 +218,11 @@ class Summary:
                 "fpr_at_95_tpr": fpr_at_95_tpr(*pair),
             }
         return result
+
+
+def _joined(parts: Sequence[NDArray[Any]], kind: type) -> NDArray[Any]:
+    """All parts as one array, empty where there are none."""
+    return np.concatenate([np.empty(0, dtype=kind), *parts])
 
 
 def unmatched(

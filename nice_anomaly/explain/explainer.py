@@ -1,6 +1,6 @@
 """Explainer: raw samples with their verdicts → reasons, for images and for rows of a table."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -11,12 +11,23 @@ from nice_anomaly.explain.tables import RowExplainer
 from nice_anomaly.explain.value import Held, Reasons
 from nice_anomaly.scores import Scorer
 
+PIECE = 64  # samples whose values are held at a time
+
 
 class Explainer(Protocol):
     """What says why samples are odd. What it has to know of normal ones it learns once."""
 
     def __call__(self, raw: NDArray[Any], held: Sequence[Held]) -> Iterator[Reasons]:
         """Reasons for every one of ``raw`` ``[n, d]``, in order; ``held`` are their verdicts."""
+
+
+def reasons_for(
+    explain: Explainer, held: Sequence[Held], raw: Callable[[slice], NDArray[Any]]
+) -> Iterator[Reasons]:
+    """Reasons for many samples, in order; ``raw`` gives the values ``[m, d]`` of some of them."""
+    for first in range(0, len(held), PIECE):
+        some = slice(first, first + PIECE)
+        yield from explain(raw(some), held[some])
 
 
 def explainer(

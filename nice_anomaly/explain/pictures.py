@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from nice_anomaly.explain import words
 from nice_anomaly.explain.value import Box, ImageReasons
+from nice_anomaly.pictures import shades
 from nice_anomaly.words import brief
 
 Picture = NDArray[np.uint8]  # [h, w, 3]
@@ -56,9 +57,8 @@ def heated(heat: NDArray[np.float64]) -> Picture:
 
 def panels(one: ImageReasons) -> list[Picture]:
     """The pictures that ``TITLES`` name, a pixel a pixel."""
-    scale = 255 / (one.levels - 1)
     image, expected, least = (
-        rgb(_bytes(scale * levels.astype(np.float64)))
+        rgb(shades(levels.astype(np.float64), one.levels))
         for levels in (one.image, one.expected, one.least)
     )
     return [

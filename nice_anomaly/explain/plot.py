@@ -7,6 +7,7 @@ from nice_anomaly.errors import ConfigError
 from nice_anomaly.explain.pictures import sheet
 from nice_anomaly.explain.value import Cause, ImageReasons, Reasons, RowReasons
 from nice_anomaly.explain.word_cells import plainly
+from nice_anomaly.plots import refuse_absent
 from nice_anomaly.words import brief
 
 CHANGED, OTHER = "#2a6f97", "#b5b5b5"
@@ -20,12 +21,9 @@ def figure(parts: Sequence[Reasons], unit: str) -> Any:
     Raises:
         ConfigError: matplotlib is not installed, or there is nothing to draw.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ConfigError(
-            "drawing needs matplotlib: pip install 'nice-anomaly[report]'."
-        ) from error
+    refuse_absent("drawing", "matplotlib")
+    from matplotlib.figure import Figure
+
     if not parts:
         raise ConfigError("there is nothing to draw: no sample was explained.")
     images = [one for one in parts if isinstance(one, ImageReasons)]

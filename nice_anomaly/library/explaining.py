@@ -10,7 +10,7 @@ from nice_anomaly.errors import ConfigError
 from nice_anomaly.evaluation.chosen import Chosen, Looked, least_probable, named
 from nice_anomaly.evaluation.samples import Columns, TableWords, samples
 from nice_anomaly.evaluation.verdicts import verdicts
-from nice_anomaly.explain.explainer import Explainer, explainer
+from nice_anomaly.explain.explainer import Explainer, explainer, reasons_for
 from nice_anomaly.explain.explanation import Explanation
 from nice_anomaly.explain.value import Reasons
 from nice_anomaly.library.binding import Binding, Say, warn
@@ -19,7 +19,6 @@ from nice_anomaly.thresholds import Calibration
 from nice_anomaly.words import refuse_unknown, several
 
 MOST = 10  # samples that are explained where nobody says how many
-PIECE = 64  # samples at a time
 
 
 class Explaining(Binding):
@@ -100,10 +99,10 @@ class Explaining(Binding):
 def _explained(explain: Explainer, chosen: Sequence[Chosen], watch: Watch) -> list[Reasons]:
     """The reasons for all of them, in order."""
     found: list[Reasons] = []
-    for first in range(0, len(chosen), PIECE):
-        some = chosen[first : first + PIECE]
-        values = np.stack([one.values for one in some])
-        for reasons in explain(values, [one.held for one in some]):
-            found.append(reasons)
-            watch(len(found), len(chosen))
+    held = [one.held for one in chosen]
+    for reasons in reasons_for(
+        explain, held, lambda some: np.stack([one.values for one in chosen[some]])
+    ):
+        found.append(reasons)
+        watch(len(found), len(chosen))
     return found

@@ -11,9 +11,10 @@ from nice_anomaly.errors import ArtifactError, ConfigError
 from nice_anomaly.evaluation.samples import Columns, TableWords, samples
 from nice_anomaly.evaluation.summary import Summary, unmatched
 from nice_anomaly.evaluation.verdicts import Stream, told, verdicts
+from nice_anomaly.explain.explainer import reasons_for
 from nice_anomaly.explain.value import Reasons
 from nice_anomaly.library.binding import Say, warn
-from nice_anomaly.library.explaining import PIECE, Explaining
+from nice_anomaly.library.explaining import Explaining
 from nice_anomaly.plots import refuse_absent
 from nice_anomaly.report import Found, Gathered, Page, Sample, Subject
 from nice_anomaly.run import DEFAULT, Result, fingerprint, load_result
@@ -139,11 +140,10 @@ class Reporting(Explaining):
         """The reasons for each sample, in order."""
         if not shown:
             return
-        explain = self.explainer(against, say=say)
-        for first in range(0, len(shown), PIECE):
-            some = shown[first : first + PIECE]
-            raw = np.stack([sample.raw for sample in some])
-            yield from explain(raw, [sample.held for sample in some])
+        explain, held = self.explainer(against, say=say), [sample.held for sample in shown]
+        yield from reasons_for(
+            explain, held, lambda some: np.stack([sample.raw for sample in shown[some]])
+        )
 
     def _results(self, against: Calibration) -> tuple[dict[str, Result], tuple[str, ...]]:
         """What ``stress`` and ``compare`` found with a calibration; remarks on what is left out."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nice_anomaly.data import Truth
+from nice_anomaly.evaluation.reasoned import held
 from nice_anomaly.evaluation.verdicts import Verdicts
 from nice_anomaly.explain.value import Held
 from nice_anomaly.thresholds import Calibration
@@ -116,22 +117,12 @@ class Gathered:
         return np.concatenate(parts).astype(kind)
 
     def _sample(self, verdicts: Verdicts, row: int) -> Sample:
-        batch, found, calibration = verdicts.batch, verdicts.found, self.calibration
-        bounds = calibration.overall.bounds
-        if found.groups is not None:
-            named = {group.name: group for group in calibration.groups}
-            bounds = named.get(found.groups[row], calibration.overall).bounds
+        batch, found = verdicts.batch, verdicts.found
         anomalous = None
         if batch.truth is not None and (batch.truth.normal[row] or batch.truth.anomalous[row]):
             anomalous = bool(batch.truth.anomalous[row])
         return Sample(
-            Held(
-                batch.ids[row],
-                float(found.scores[row]),
-                bounds.low,
-                bounds.high,
-                batch.untold.get(row, {}),
-            ),
+            held(verdicts, self.calibration, [row])[0],
             batch.values[row].copy(),
             float(found.margin[row]),
             float(found.p_value[row]),

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from nice_anomaly.data import Layout
 from nice_anomaly.density import Density
 from nice_anomaly.preprocess import Preprocess
-from nice_anomaly.run.manifest import CANARIES, Manifest
+from nice_anomaly.run.manifest import CANARIES, Manifest, part_content
 from nice_anomaly.run.plausible import PRECISIONS
 from nice_anomaly.run.seal import sealed_tensors, unsealed_tensors
-from nice_anomaly.run.stored import DAMAGE, FORMAT, Files, damaged, digest
+from nice_anomaly.run.stored import DAMAGE, FORMAT, Files, damaged
 from nice_anomaly.scores import Scorer
 
 MOST = 32  # samples
@@ -89,11 +89,8 @@ def canaries_content(manifest: Manifest, files: Files) -> bytes:
     Raises:
         ArtifactError: it is missing or damaged.
     """
-    file = manifest.part_file(CANARIES)
-    content = files.read(file, MOST * 8 * (manifest.data.layout.dimensions + 1) + HEADER)
-    if digest(content) != manifest.parts[CANARIES]:
-        raise damaged(files.where, f"{file} was changed since it was written")
-    return content
+    most = MOST * 8 * (manifest.data.layout.dimensions + 1) + HEADER
+    return part_content(manifest, files, CANARIES, most)
 
 
 def load_canaries(manifest: Manifest, files: Files) -> Canaries:

@@ -18,7 +18,16 @@ from nice_anomaly.errors import ArtifactError
 from nice_anomaly.limits import beyond, limit
 from nice_anomaly.run.plausible import faults
 from nice_anomaly.run.seal import SEAL, sealed_json, unsealed_json
-from nice_anomaly.run.stored import FORMAT, OLD, content_of, damaged, denied, unreadable
+from nice_anomaly.run.stored import (
+    FORMAT,
+    OLD,
+    Files,
+    content_of,
+    damaged,
+    denied,
+    digest,
+    unreadable,
+)
 from nice_anomaly.settings import Settings
 from nice_anomaly.training import EpochSummary
 
@@ -138,6 +147,19 @@ class Manifest:
 def as_json(manifest: Manifest) -> bytes:
     """The content of ``run.json``."""
     return sealed_json(manifest.record())
+
+
+def part_content(manifest: Manifest, files: Files, part: str, most: int) -> bytes:
+    """The content of the file of a part, of at most so many bytes.
+
+    Raises:
+        ArtifactError: it is missing or damaged.
+    """
+    file = manifest.part_file(part)
+    content = files.read(file, most)
+    if digest(content) != manifest.parts[part]:
+        raise damaged(files.where, f"{file} was changed since it was written")
+    return content
 
 
 def load_manifest(path: Path) -> Manifest:

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from nice_anomaly.data import Layout
-from nice_anomaly.run.manifest import REFERENCES, Manifest
+from nice_anomaly.run.manifest import REFERENCES, Manifest, part_content
 from nice_anomaly.run.seal import sealed_tensors, unsealed_tensors
-from nice_anomaly.run.stored import DAMAGE, FORMAT, Files, damaged, digest
+from nice_anomaly.run.stored import DAMAGE, FORMAT, Files, damaged
 
 MOST = 400  # samples
 LARGEST = 4_194_304  # bytes of all
@@ -50,11 +50,9 @@ def references_content(manifest: Manifest, files: Files) -> bytes:
     Raises:
         ArtifactError: it is missing or damaged.
     """
-    file, layout = manifest.part_file(REFERENCES), manifest.data.layout
-    content = files.read(file, 8 * fitting(layout) * layout.dimensions + HEADER)
-    if digest(content) != manifest.parts[REFERENCES]:
-        raise damaged(files.where, f"{file} was changed since it was written")
-    return content
+    layout = manifest.data.layout
+    most = 8 * fitting(layout) * layout.dimensions + HEADER
+    return part_content(manifest, files, REFERENCES, most)
 
 
 def load_references(manifest: Manifest, files: Files) -> References:
