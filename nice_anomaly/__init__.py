@@ -20,6 +20,7 @@ _HOMES = {
     "Calibration": "thresholds",
     "Certified": "thresholds",
     "Conformal": "thresholds",
+    "CrossConformal": "thresholds",
     "Detection": "thresholds",
     "Found": "evaluation.found",
     "Manual": "thresholds",

@@ -6,8 +6,9 @@ it was given in.
 """
 
 import difflib
+import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -26,6 +27,7 @@ MOST_FAULTS = 10  # are told
 MOST_DIGITS, DEEPEST = 100, 20  # of a number; settings are nested twice
 TAG = "tag:yaml.org,2002:"
 UNUSED = (f"{TAG}timestamp", f"{TAG}merge", f"{TAG}value")
+HELD_OUT, NO_FOLDS = {"data.early_stopping", "data.calibration"}, "data.folds=0"
 SECTIONS: dict[str, ModelName] = {"flow": "nice", "vae": "vae"}
 
 
@@ -50,7 +52,8 @@ def load(config: str, overrides: Sequence[str] | None = None) -> Settings:
     content = _read(path, config)
     _refuse_idle(content.get("model", "nice"), [(key, str(path)) for key in content])
     given = tuple(overrides or ())
-    for override in given:
+    asked = not HELD_OUT.isdisjoint(map(_key, given))
+    for override in (*([NO_FOLDS] if asked else []), *given):
         _apply(content, override)
     try:
         settings = Settings.model_validate(content)
@@ -61,6 +64,15 @@ def load(config: str, overrides: Sequence[str] | None = None) -> Settings:
         raise ConfigError(*faults) from error
     _refuse_idle(settings.model, [(_key(override), _said(override)) for override in given])
     return settings
+
+
+def settings_of(said: Mapping[str, object]) -> list[str]:
+    """What arguments said of settings, as overrides of them; None says nothing.
+
+    >>> settings_of({"data.folds": 5, "data.group_column": None, "private": True})
+    ['data.folds=5', 'private=true']
+    """
+    return [f"{key}={json.dumps(value)}" for key, value in said.items() if value is not None]
 
 
 def _read(path: Path, config: str) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """Initial: the untrained model of the settings, started from the data that it will learn."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from nice_anomaly import flow, vae
 from nice_anomaly.density import Density
-from nice_anomaly.flow import Flow, MixturePrior
+from nice_anomaly.flow import Bundle, Flow, MixturePrior
 from nice_anomaly.preprocess import Preprocess
 from nice_anomaly.settings import Settings
 from nice_anomaly.vae import GRADIENTS, VAE
@@ -17,9 +17,14 @@ COMPONENT_SAMPLES = 50  # what a component of a mixture wants to be learned from
 INITIAL_SAMPLES = 4096  # enough to measure a spread per coordinate to 1 %
 
 
-def initial_flow(settings: Settings, preprocess: Preprocess, fit: Tensor) -> Flow:
-    """A flow that whitens raw rows ``fit`` ``[n, d]`` and scales them to the prior's spread."""
-    wanted = settings.flow
+def initial_flow(
+    settings: Settings, preprocess: Preprocess, fit: Tensor, rows: int | None = None
+) -> Flow:
+    """A flow that whitens raw rows ``fit`` ``[n, d]`` and scales them to the prior's spread.
+
+    Its networks have the size for so many ``rows``, by default as many as there are.
+    """
+    wanted, rows = settings.flow, rows or len(fit)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         model = Flow(
@@ -27,10 +32,10 @@ def initial_flow(settings: Settings, preprocess: Preprocess, fit: Tensor) -> Flo
                 dimensions=fit.shape[1],
                 couplings=wanted.couplings,
                 layers=wanted.layers,
-                width=wanted.width_for(len(fit)),
+                width=wanted.width_for(rows),
                 prior=wanted.prior,
                 activation=wanted.activation,
-                components=max(1, min(wanted.components, len(fit) // COMPONENT_SAMPLES)),
+                components=max(1, min(wanted.components, rows // COMPONENT_SAMPLES)),
             )
         )
     generator = torch.Generator().manual_seed(settings.seed)
@@ -46,6 +51,18 @@ def initial_flow(settings: Settings, preprocess: Preprocess, fit: Tensor) -> Flo
         labels = _clusters(sample, model.architecture.components, settings.seed)
         model.prior.initialise(model(sample)[0].detach(), labels)
     return model
+
+
+def initial_bundle(settings: Settings, preprocess: Preprocess, parts: Sequence[Tensor]) -> Bundle:
+    """A flow of one shape for each of ``parts``, raw rows ``[n, d]``, from a seed of its own."""
+    rows = min(map(len, parts))
+    flows = [
+        initial_flow(
+            settings.model_copy(update={"seed": settings.seed + place}), preprocess, part, rows
+        )
+        for place, part in enumerate(parts)
+    ]
+    return Bundle(flow.bundle.Architecture(len(flows), flows[0].architecture), flows)
 
 
 def initial_vae(settings: Settings, preprocess: Preprocess, fit: Tensor) -> VAE:

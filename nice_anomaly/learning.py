@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nice_anomaly.beside import Kept, kept_rows
+from nice_anomaly.crossfitting import Lesson, train_folds
 from nice_anomaly.data import (
     Inputs,
     Material,
@@ -25,14 +27,16 @@ from nice_anomaly.data import (
     truth_of,
     unwatched,
 )
+from nice_anomaly.data.splits import lessons
 from nice_anomaly.density import Density
-from nice_anomaly.initial import INITIAL
+from nice_anomaly.flow import Bundle
+from nice_anomaly.initial import INITIAL, initial_bundle
 from nice_anomaly.models import rebuilt
 from nice_anomaly.preprocess import Preprocess
 from nice_anomaly.run import DataRecord, Manifest, Trained
 from nice_anomaly.runtime import choose_device, choose_precision
-from nice_anomaly.scores.likelihood import log_likelihoods
-from nice_anomaly.settings import Settings
+from nice_anomaly.scores import InFolds, Scorer
+from nice_anomaly.settings import Settings, TrainSettings
 from nice_anomaly.training import Checkpoint, Progress, train
 from nice_anomaly.words import brief, listed
 
@@ -57,14 +61,31 @@ class Job:
     precision: torch.dtype
     created: str = field(default_factory=_now)
 
+    @property
+    def course(self) -> TrainSettings:
+        """How long and how fast to train."""
+        settings = self.settings.train
+        return settings.of_folds if isinstance(self.model, Bundle) else settings
+
     def train(self, resume: Checkpoint | None = None) -> Iterator[Progress | Checkpoint]:
-        """Train in place; see ``training.train``."""
+        """Train; see ``training.train``, and ``train_folds`` where there are folds."""
+        if isinstance(self.model, Bundle):
+            parts = lessons_of(self.material, self.settings.seed)
+            return train_folds(
+                self.model,
+                self.preprocess.to(self.model.device),
+                [Lesson(self._rows(fit), self._rows(stop)) for fit, stop in parts],
+                self.course,
+                seed=self.settings.seed,
+                precision=self.precision,
+                resume=resume,
+            )
         return train(
             self.model,
             self.preprocess.to(self.model.device),
             self._rows(self.material.split.fit),
             self._rows(self.material.split.early_stopping),
-            self.settings.train,
+            self.course,
             seed=self.settings.seed,
             precision=self.precision,
             resume=resume,
@@ -73,9 +94,14 @@ class Job:
     def trained(self, checkpoint: Checkpoint, *, finished: bool = True) -> Trained:
         """The run that the best weights of a training make."""
         manifest, seen = self.manifest(checkpoint, finished=finished), self._hashes[0]
-        held_out = self.material.dataset.values[self.material.split.early_stopping]
-        rows, device = None if self.settings.private else held_out, str(self.model.device)
-        return Trained.of(manifest, checkpoint.best, self.preprocess, seen, rows, device)
+        kept, device = self.material.dataset.values[self._kept], str(self.model.device)
+        rows = None if self.settings.private else kept
+        found = Trained.of(manifest, checkpoint.best, self.preprocess, seen, rows, device)
+        if self._neighbours is None:
+            return found
+        neighbours, distances = self._neighbours
+        likelihoods = self._held_out_by(found.scorer(device))
+        return found.with_views(neighbours, [likelihoods, *-distances.T])
 
     def manifest(self, checkpoint: Checkpoint | None, *, finished: bool) -> Manifest:
         """What the training is and how far it came, None for its very start."""
@@ -90,7 +116,7 @@ class Job:
                 n=len(data),
                 fit=len(parts.fit),
                 early_stopping=len(parts.early_stopping),
-                calibration=len(parts.calibration),
+                calibration=len(data) if parts.folds is not None else len(parts.calibration),
                 fingerprint=data.fingerprint,
                 repeated=self._hashes[1],
                 inputs=self.inputs,
@@ -110,15 +136,40 @@ class Job:
         What training compares epochs by has its noise: for images and tables it is lower.
         """
         model = rebuilt(self.model.architecture, checkpoint.best).to(self.model.device)
-        rows = self._rows(self.material.split.early_stopping)
-        preprocess = self.preprocess.to(model.device)
-        return float(log_likelihoods(model, preprocess, rows, precision=self.precision).mean())
+        scorer = Scorer(model, self.preprocess.to(model.device), self.precision, weights="")
+        return float(self._held_out_by(scorer).mean())
+
+    def _held_out_by(self, scorer: Scorer) -> NDArray[np.float64]:
+        """Log-likelihoods of samples by weights that have not learned them."""
+        parts, values = self.material.split, self.material.dataset.values
+        if parts.folds is not None:
+            return scorer.out_of_fold(values, InFolds(parts.folds))[:, 0]
+        return scorer.measure(values[parts.early_stopping])[:, 0]
+
+    @cached_property
+    def _neighbours(self) -> Kept | None:
+        """What ``kept_rows`` finds; it does not depend on the weights."""
+        return kept_rows(self.material, self.preprocess, self.settings)
+
+    @cached_property
+    def _kept(self) -> NDArray[np.int64]:
+        """Places of the samples of which a run keeps some, in no order that means anything."""
+        parts = self.material.split
+        if parts.folds is None:
+            return parts.early_stopping
+        return np.random.default_rng(self.settings.seed).permutation(parts.fit)
 
     @cached_property
     def _hashes(self) -> tuple[Tensor, int]:
-        """Those of all samples that are learned from, and how many held-out ones are among them."""
+        """Those of all samples that are learned from, and how many held-out ones are among them.
+
+        In folds every sample is held out once, and counts if another one is its copy.
+        """
         hashes, parts = self.material.dataset.row_hashes, self.material.split
         seen = np.sort(hashes[np.concatenate([parts.fit, parts.early_stopping])])
+        if parts.folds is not None:
+            _, times = np.unique(hashes, return_counts=True)
+            return torch.from_numpy(seen), int(times[times > 1].sum())
         return torch.from_numpy(seen), int(np.isin(hashes[parts.calibration], seen).sum())
 
     def _rows(self, places: NDArray[np.int64]) -> Tensor:
@@ -146,9 +197,9 @@ def prepare(
     """
     choose_device(device)
     if inputs is None:
-        material = builtin_material(settings.data.normal, settings.data, settings.seed, root)
+        material = builtin_material(settings.data.normal, settings.cut, settings.seed, root)
         return ready(settings, material, (), device)
-    material = learn(inputs, wishes or Wishes(), settings.data, settings.seed, watch)
+    material = learn(inputs, wishes or Wishes(), settings.cut, settings.seed, watch)
     return ready(settings, material, inputs.arguments, device)
 
 
@@ -163,8 +214,19 @@ def ready(settings: Settings, material: Material, inputs: tuple[str, ...], devic
     else:
         steps = material.reading.steps if isinstance(material.reading, TableReading) else None
         preprocess = Preprocess.for_columns(fit.numpy(), settings.noise, steps)
-    model = INITIAL[settings.model](settings, preprocess, fit)
+    model: Density
+    if material.split.folds is None:
+        model = INITIAL[settings.model](settings, preprocess, fit)
+    else:
+        outside = [fit[learned] for learned, _ in lessons_of(material, settings.seed)]
+        model = initial_bundle(settings, preprocess, outside)
     return Job(settings, material, inputs, preprocess, model.to(target), precision)
+
+
+def lessons_of(material: Material, seed: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """For each fold the places of samples to learn, and of those that tell when to stop."""
+    assert material.split.folds is not None
+    return lessons(material.split.folds, seed)
 
 
 def remarks(job: Job, known: Collection[str | None] = ()) -> Iterator[str]:

@@ -12,6 +12,7 @@ from nice_anomaly.errors import ConfigError, DataError
 
 VARIABLE = "NICE_ANOMALY_LIMITS"
 LIMITS: Mapping[str, tuple[int, str]] = {
+    "neighbours": (1 << 26, "bytes of rows to hold beside others"),
     "pixels": (100_000_000, "pixels in an image"),
     "columns": (16_384, "columns in a table"),
     "cells": (100_000_000, "cells to learn from"),

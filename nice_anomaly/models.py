@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from nice_anomaly.density import Density, Shape
 
 MODELS: dict[str, tuple[type[Any], type[Any]]] = {
     flow.Architecture.kind: (flow.Architecture, flow.Flow),
+    flow.bundle.Architecture.kind: (flow.bundle.Architecture, flow.Bundle),
     vae.Architecture.kind: (vae.Architecture, vae.VAE),
 }
 DRAWS = (Tensor.uniform_, Tensor.normal_)
@@ -24,7 +26,7 @@ DEFAULT = flow.Architecture.kind  # what a stored architecture without a kind is
 def stored(architecture: Shape) -> dict[str, Any]:
     """An architecture as plain values; ``restored`` is the way back."""
     named = {} if architecture.kind == DEFAULT else {"kind": architecture.kind}
-    return named | vars(architecture)
+    return named | asdict(architecture)  # type: ignore[call-overload, no-any-return]
 
 
 def restored(entry: Mapping[str, Any]) -> Shape:

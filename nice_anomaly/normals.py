@@ -35,7 +35,8 @@ class Normals:
     twin among the learned samples, ``copies`` among themselves. ``reference`` are scores of the
     same origin to compare with: of learned samples beside held-out ones, of held-out ones beside
     fresh; without them ``unchecked`` says why. ``fallback`` says why the score is not the one
-    that was asked for.
+    that was asked for. Scores of ``folds`` ``[n]`` are each by the one
+    flow of a bundle that has not seen the sample.
     """
 
     scores: Scores
@@ -50,6 +51,7 @@ class Normals:
     reference: Scores | None = None
     unchecked: str = ""
     fallback: str = ""
+    folds: NDArray[np.int64] | None = None
 
     def calibrate(
         self, rule: Rule, tail: Tail = "low", more: Callable[[int, int], str] | None = None
@@ -65,15 +67,20 @@ class Normals:
             typicality=self.scorer.typicality,
             fresh=self.fresh,
             more=more,
+            folds=self.folds,
         )
 
     def compared(self, kept: Iterable[Calibration], own: Callable[[], OwnData]) -> "Normals":
         """With a reference: scores that a held-out calibration has kept, else of the run's data."""
         for calibration in kept:
-            if not calibration.fresh and calibration.origin == self.scores.origin:
-                return replace(self, reference=Scores(calibration.scores, calibration.origin))
+            made = replace(calibration.origin, aligned="")
+            if not calibration.fresh and made == self.scores.origin:
+                return replace(self, reference=Scores(calibration.scores, made))
         try:
-            return replace(self, reference=self.scorer(own().held_out[:MOST_REFERENCES]))
+            known = own()
+            ours = None if known.in_folds is None else known.in_folds[:MOST_REFERENCES]
+            some = known.held_out[:MOST_REFERENCES]
+            return replace(self, reference=self.scorer.on(some, ours))
         except (DataError, ConfigError) as error:
             return replace(self, unchecked=str(error))
 
@@ -87,9 +94,13 @@ def held_out(
         ConfigError, DataError: the score cannot be made of these samples.
     """
     looking = scorer.looking_for(score)
-    held = own.held_out
+    held, ours = own.held_out, own.in_folds
     hashes = row_hashes(held)
-    ready = fitted(looking, score, looking.measure(held), hashes, run.manifest.settings.seed)
+    measured = looking.held_out(held, ours)
+    ready = fitted(looking, score, measured, hashes, run.manifest.settings.seed)
+    reference = None
+    if ours is None:  # else all were learned
+        reference = ready.scorer.scored(looking.measure(*own.some_learned(MOST_REFERENCES)))
     return Normals(
         ready.scores,
         ready.scorer,
@@ -98,8 +109,9 @@ def held_out(
         groups=at(own.held_out_groups, ready.places),
         group_column=group_column,
         copies=_copies(hashes),
-        reference=ready.scorer.scored(looking.measure(own.some_learned(MOST_REFERENCES))),
+        reference=reference,
         fallback=ready.fallback,
+        folds=None if ours is None else ours.folds[ready.places],
     )
 
 
@@ -198,7 +210,7 @@ def _drift(normals: Normals, calibration: Calibration) -> Iterator[str]:
     if abs(higher - 0.5) < max(APART, 4 * math.sqrt((1 / n + 1 / m) / 12)):
         return
     flagged = Rate.of(detect(normals.reference, calibration).flagged)
-    claim, effect = calibration.rule.claimed_rate, ""
+    claim, effect = calibration.guaranteed_rate, ""
     if claim is not None and not flagged.interval[0] <= claim < flagged.value:
         kind = "wrong" if flagged.value > claim else "too cautious"
         effect = f": the claim is {kind} for such samples"

@@ -26,7 +26,7 @@ from nice_anomaly.data import (
 )
 from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.run import Manifest, Trained
-from nice_anomaly.scores import Typicality, halves
+from nice_anomaly.scores import InFolds, Typicality, halves
 
 FRESH = "Give fresh normals with `calibrate(inputs)`"
 CLASS = "class"  # as a group of a built-in set: what a sample shows
@@ -45,26 +45,39 @@ class OwnData:
         """The samples that the model was fitted to, ``[n, d]``."""
         return self.material.dataset.values[self.material.split.fit]
 
-    def some_learned(self, most: int) -> NDArray[Any]:
-        """About ``most`` of them, evenly taken."""
+    def some_learned(self, most: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """About ``most`` of them, evenly taken, and their places among them."""
         fit = self.material.split.fit
-        return self.material.dataset.values[fit[:: max(1, len(fit) // most)]]
+        places = np.arange(0, len(fit), max(1, len(fit) // most))
+        return self.material.dataset.values[fit[places]], places
+
+    @property
+    def in_folds(self) -> InFolds | None:
+        """All samples with their folds, where each was kept from one of several flows."""
+        parts = self.material.split
+        return None if parts.folds is None else InFolds(parts.folds)
+
+    @property
+    def held_out_places(self) -> NDArray[np.int64]:
+        """Those of the samples kept for calibration: in folds all, each kept from one flow."""
+        parts = self.material.split
+        return parts.calibration if parts.folds is None else parts.fit
 
     @property
     def held_out(self) -> NDArray[Any]:
-        """Those that were kept for calibration, ``[n, d]``."""
-        return self.material.dataset.values[self.material.split.calibration]
+        """Those samples, ``[n, d]``."""
+        return self.material.dataset.values[self.held_out_places]
 
     @property
     def held_out_groups(self) -> list[str | None] | None:
         """The groups of those."""
-        return at(self.groups, self.material.split.calibration)
+        return at(self.groups, self.held_out_places)
 
     @property
     def held_out_files(self) -> list[Path]:
         """The image files of those, if they are all files."""
         files = self.material.files
-        return [files[place] for place in self.material.split.calibration] if files else []
+        return [files[place] for place in self.held_out_places] if files else []
 
     @property
     def shrinking(self) -> Shrinking | None:
@@ -88,8 +101,8 @@ def own_data(
         ConfigError: the data have no such groups.
         DataError: the data are missing, damaged, or not those of the training.
     """
-    data = run.manifest.data
-    material = own_material(run.manifest, root, group_column, memory)
+    data, kept_together = run.manifest.data, run.manifest.settings.data.group_column
+    material = own_material(run.manifest, root, kept_together or group_column, memory)
     if material.dataset.fingerprint != data.fingerprint:
         where, remedy = data.name, FRESH
         if isinstance(data.source, BuiltIn):
@@ -99,7 +112,10 @@ def own_data(
             f"{where} are not the data that the run was trained on: its held-out part cannot be "
             f"found again. {remedy}, or train again."
         )
-    groups = None if group_column is None else _groups(data.source, material, group_column, root)
+    named = material
+    if group_column is not None and kept_together not in (None, group_column):
+        named = own_material(run.manifest, root, group_column, memory)
+    groups = None if group_column is None else _groups(data.source, named, group_column, root)
     return OwnData(material, groups, run.manifest.settings.seed)
 
 
@@ -118,7 +134,7 @@ def own_material(
     settings = manifest.settings
     match manifest.data.source:
         case BuiltIn(name):
-            return builtin_material(name, settings.data, settings.seed, root)
+            return builtin_material(name, settings.cut, settings.seed, root)
         case Own(arguments, reading):
             inputs = recognise(arguments)
         case InMemory(reading):
@@ -129,7 +145,7 @@ def own_material(
                 )
             inputs = memory
     wanted = _grouped(reading, group_column)
-    return recall(inputs, wanted, settings.data, settings.seed, fewest=1)  # they were enough once
+    return recall(inputs, wanted, settings.cut, settings.seed, fewest=1)  # they were enough once
 
 
 def reading_of(run: Trained, group_column: str | None = None) -> Reading:

@@ -3,7 +3,7 @@
 The defaults are those of the configuration ``mnist`` where it says nothing else.
 """
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -21,9 +21,13 @@ from nice_anomaly.vocabulary import (
 
 LARGEST_SHARE = 10_000
 LATENTS = 100
+CROSS_FITTED = 2_000  # samples: more are enough to hold some out
+FEW, FOLDS, FOLDS_OF_FEW = 100, 5, 10
+MOST_FOLDS = 100
 NARROWEST = 16  # units of a hidden layer, however few the samples
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, lt=0.5)]
+Folds = Literal["auto", 0] | Annotated[int, Field(ge=2, le=MOST_FOLDS)]
 
 
 class Section(BaseModel):
@@ -35,14 +39,31 @@ class Section(BaseModel):
 class DataSettings(Section):
     """Which set is normal, and how many of its training samples are held out for what.
 
-    A held-out part is a number of samples or a share of them. ``rows`` is the most samples that
-    are taken from a user's own input.
+    A held-out part is a number of samples or a share of them. With ``folds`` nothing is held out:
+    that many flows learn, each from what one fold leaves; 0 is one flow, "auto" decides by the
+    number of samples. Samples of one ``group_column`` are in one fold. ``rows`` is the most samples
+    that are taken from a user's own input.
     """
 
     normal: str = "mnist"
     early_stopping: Count | Share = 2_000
     calibration: Count | Share = 10_000
     rows: int = Field(100_000, ge=2)
+    folds: Folds = 0
+    group_column: str | None = None
+
+    def folds_for(self, n: int) -> int:
+        """Into how many folds ``n`` samples are cut, 0 for none.
+
+        >>> settings = DataSettings(folds="auto")
+        >>> [settings.folds_for(n) for n in (30, 300, 30_000)]
+        [10, 5, 0]
+        """
+        if self.folds != "auto":
+            return self.folds
+        if n > CROSS_FITTED:
+            return 0
+        return FOLDS_OF_FEW if n <= FEW else FOLDS
 
     def counts(self, n: int) -> tuple[int, int]:
         """The samples for early stopping and for calibration out of ``n``.
@@ -140,10 +161,11 @@ class TrainSettings(Section):
 
     An epoch is one pass over the data, or as many as ``least_steps`` steps need. ``gradient`` is
     the way to that of a bound, by ``draws`` a sample: 1 if null, or 8 where they are each other's
-    baseline.
+    baseline. Flows of folds, which are averaged, have at most ``fold_epochs``.
     """
 
     epochs: int = Field(6, ge=1)
+    fold_epochs: Count | None = None
     least_steps: int = Field(1, ge=1)
     batch_size: int = Field(256, ge=2)
     learning_rate: float = Field(2e-3, gt=0)
@@ -154,6 +176,11 @@ class TrainSettings(Section):
     precision: Precision = "auto"
     gradient: Gradient = "reparametrised"
     draws: int | None = Field(None, ge=1, le=1_000)
+
+    @property
+    def of_folds(self) -> Self:
+        """The same for flows of folds."""
+        return self.model_copy(update={"epochs": min(self.epochs, self.fold_epochs or self.epochs)})
 
     @property
     def gradient_draws(self) -> int:
@@ -179,11 +206,13 @@ class CalibrateSettings(Section):
 class Settings(Section):
     """Everything that decides what a run becomes, besides the data themselves.
 
-    A ``private`` run keeps no samples that it has learned from.
+    A ``private`` run keeps no samples that it has learned from. Others of tables keep rows, beside
+    which new ones are held, if ``neighbours`` says so.
     """
 
     seed: int = Field(0, ge=0, lt=2**63)
     private: bool = False
+    neighbours: bool = True
     model: ModelName = "nice"
     data: DataSettings = DataSettings()
     flow: FlowSettings = FlowSettings()
@@ -195,6 +224,19 @@ class Settings(Section):
     def noise(self) -> float:
         """That of columns in training, as the chosen model has it."""
         return (self.vae if self.model == "vae" else self.flow).noise
+
+    @property
+    def cut(self) -> DataSettings:
+        """How samples are cut: flows alone are trained side by side."""
+        alone = self.model != "nice" and self.data.folds == "auto"
+        return self.data.model_copy(update={"folds": 0}) if alone else self.data
+
+    @model_validator(mode="after")
+    def _folds_of_flows(self) -> Self:
+        """Only flows are trained side by side."""
+        if self.model != "nice" and self.data.folds not in ("auto", 0):
+            raise ValueError("data.folds is for flows: with another model it is 0")
+        return self
 
     @model_validator(mode="after")
     def _gradient_of_a_bound(self) -> Self:

@@ -6,6 +6,7 @@ Needs scikit-learn 1.6, and for frames the extra 'table'.
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from numbers import Integral
 from typing import Any, Self
 
@@ -24,17 +25,18 @@ from nice_anomaly.library import Run, begin, settings_for
 from nice_anomaly.own_data import OwnData
 from nice_anomaly.run import OLD, calibration_bytes, packed, parse_calibration, unpacked
 from nice_anomaly.thresholds import (
-    ALL,
     Bounds,
     Calibration,
     Certified,
     Conformal,
+    CrossConformal,
     Detection,
-    Group,
+    Manual,
     Rule,
     detect,
     ranks,
 )
+from nice_anomaly.thresholds.choice import refuse_reserved
 
 FEWEST = 8  # rows: half to fit, two to stop the training, two for the threshold
 PICKLE = "a pickled NiceDetector"
@@ -60,7 +62,8 @@ class NiceDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
         The false-alarm rate: of new normal rows at most this share is flagged. It is *no* share
         of outliers ("contamination") in X.
     confidence
-        None keeps ``alpha`` on average over fits (conformal); a number like 0.95 keeps it in that
+        None keeps ``alpha`` on average over fits (conformal), or with ``data.folds``, where no
+        rows are held out, a rate near it (cross-conformal); a number like 0.95 keeps it in that
         share of all fits (certified), which takes more rows.
     config
         A shipped configuration or a YAML file. What it says of ``calibrate`` does not count.
@@ -77,11 +80,12 @@ class NiceDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
     run_
         The ``nice_anomaly.Run``, with its calibration: ``run_.save(folder)`` gives it to the
         command line; ``run_.calibrate(new_normals, alpha=…)`` sets another threshold without
-        another training. It does not hold X.
+        another training. Of X it holds up to 10,000 rows, beside which others are held, unless
+        ``overrides=["neighbours=false"]``.
     calibration_
         Its ``Calibration``: the rule, its claim, and the scores of the held-out rows.
     offset_
-        The threshold in nats. It is -inf, after a ``TooFewNormalsWarning``, where so few rows
+        The threshold. It is -inf, after a ``TooFewNormalsWarning``, where so few rows
         were held out that only flagging nothing keeps the promise.
     n_features_in_
         The number of columns.
@@ -129,12 +133,14 @@ class NiceDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
         with _value_errors():
             rule = self._rule()
             found = recognise(table)
-            settings = settings_for(found, self.config, self.overrides or (), self._seed())
+            settings = settings_for(found, self.config, self._overrides(), self._seed())
             job = begin(found, settings, Wishes(fewest=FEWEST), device=self.device)
             trained = job.trained(train_to_the_end(job, None, None, silent))
             run = Run(trained, device=self.device)  # without X: it is not kept
             own = OwnData(job.material, None, job.settings.seed)
-            held_out = normals.held_out(trained, run.scorer(), own, "likelihood")
+            held_out = normals.held_out(trained, run.scorer(), own, settings.calibrate.score)
+            if held_out.folds is not None and self.confidence is None:
+                rule = CrossConformal(self.alpha)
             calibration = _calibrated(held_out, rule)
         run.keep(calibration)
         self.run_ = run
@@ -146,6 +152,12 @@ class NiceDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
             warnings.warn(text, TooFewNormalsWarning, stacklevel=2)
         return self
 
+    def _overrides(self) -> list[str]:
+        """With a part held out, which a certified rate takes, unless folds are asked for."""
+        given = [*(self.overrides or ())]
+        certain = self.confidence is not None and not any("folds" in one for one in given)
+        return [*given, *(["data.folds=0"] if certain else [])]
+
     @property
     def calibration_(self) -> Calibration:
         """What the threshold rests on."""
@@ -153,15 +165,15 @@ class NiceDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
 
     @property
     def offset_(self) -> float:
-        """The threshold in nats: what scores strictly below is flagged."""
+        """The threshold: what scores strictly below is flagged."""
         return self.calibration_.threshold
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
-        """Log-likelihoods of X ``[n, d]`` in nats, ``[n]``; higher is more normal."""
+        """Log-likelihoods of X ``[n, d]`` in nats, or as settings score, ``[n]``."""
         return self._detection(X).scores
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """``score_samples(X) - offset_`` in nats, ``[n]``; negative is flagged."""
+        """``score_samples(X) - offset_``, ``[n]``; negative is flagged."""
         return self._detection(X).margin
 
     def predict(self, X: Any) -> NDArray[np.int64]:
@@ -171,8 +183,9 @@ class NiceDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
     def p_values(self, X: Any) -> NDArray[np.float64]:
         """Conformal p-values ``[n]``, (1 + #{S_i ≤ s}) / (m + 1) over the m held-out scores S_i.
 
-        A normal row has P(p ≤ α) ≤ α for every α (Vovk et al. 2005). Without ``confidence``,
-        flagged is exactly what has p ≤ ``alpha``.
+        A normal row has P(p ≤ α) ≤ α for every α (Vovk et al. 2005); where rows are in folds
+        instead, P(p ≤ α) is near α. Without ``confidence``, flagged is exactly what has
+        p ≤ ``alpha``.
         """
         return self._detection(X).p_value
 
@@ -238,7 +251,8 @@ class NiceDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
         check_is_fitted(self)
         table = self._table(X, reset=False)
         with _value_errors():
-            return detect(self.run_.score(table), self.calibration_)
+            calibration = self.calibration_
+            return detect(self.run_.score(table, calibration=calibration), calibration)
 
 
 @contextmanager
@@ -260,10 +274,11 @@ def _has_names(X: Any) -> bool:
 
 def _calibrated(found: normals.Normals, rule: Rule) -> Calibration:
     """The thresholds of the rule, or -inf where it needs more scores than there are."""
+    refuse_reserved(rule, out_of_fold=found.folds is not None)
     if len(found.scores) >= rule.fewest("low"):
         return found.calibrate(rule)
-    every = Group(ALL, (), Bounds(-np.inf), np.sort(found.scores.values))
-    return Calibration(rule, "low", found.scores.origin, every, source=found.source)
+    alone = found.calibrate(Manual(0.0))
+    return replace(alone, rule=rule, overall=replace(alone.overall, bounds=Bounds(-np.inf)))
 
 
 def _too_few(calibration: Calibration, rows: int) -> str:
@@ -271,8 +286,12 @@ def _too_few(calibration: Calibration, rows: int) -> str:
     fewest, least = rule.fewest("low"), rule.smallest_rate(n, "low")
     offer = 1.0 if least is None else ranks.rounded_up(least)
     accept = f", or accept `alpha={offer:g}`, which {n:,} support" if offer < 1 else ""
+    nothing = "nothing is flagged (offset_ is -inf). Fit on more rows"
+    if calibration.folds is not None:
+        needs = f"{calibration.title} needs {fewest:,} normals"
+        return f"{needs}, and this fit had {n:,}: {nothing}{accept}."
     return (
         f"{calibration.title} needs {fewest:,} held-out normals, and this fit held out {n:,} of "
-        f"{rows:,} rows: nothing is flagged (offset_ is -inf). Fit on more rows, of which "
+        f"{rows:,} rows: {nothing}, of which "
         f"`overrides=['data.calibration={fewest}']` holds out enough{accept}."
     )

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -50,7 +50,10 @@ class EpochSummary:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that a later process needs to go on as if nothing had happened, to the bit."""
+    """All that a later process needs to go on as if nothing had happened, to the bit.
+
+    ``folds`` ``[epochs, K]`` are what flows that learn side by side were each held against.
+    """
 
     history: tuple[EpochSummary, ...]
     best_epoch: int
@@ -58,6 +61,7 @@ class Checkpoint:
     best: dict[str, Tensor]
     optimizer: dict[str, Tensor]
     generator: Tensor
+    folds: Tensor | None = None
 
     @property
     def epochs_done(self) -> int:
@@ -93,7 +97,7 @@ def train(
     """
     flops = 2.0 * settings.batch_size * model.architecture.largest_matrix
     generator = torch.Generator(model.device).manual_seed(seed)
-    optimizer = _optimizer(model, settings)
+    optimizer = make_optimizer(*model.parameter_groups(), settings)
     passes = math.ceil(settings.least_steps / math.ceil(len(fit) / settings.batch_size))
     batches = passes * math.ceil(len(fit) / settings.batch_size)
     steps = batches * settings.epochs
@@ -108,7 +112,7 @@ def train(
         for batch, rows in enumerate(_batches(len(fit), passes, settings, generator)):
             step = epoch * batches + batch
             with threads_for(flops):
-                _set_rates(optimizer, one_cycle(step / steps, settings.warmup))
+                set_rates(optimizer, one_cycle(step / steps, settings.warmup))
                 raw = fit[rows.to(fit.device)].to(model.device)
                 x = preprocess.dequantise(raw, generator)
                 value = _step(model, optimizer, x, generator, precision, (epoch, batch))
@@ -162,17 +166,23 @@ def one_cycle(progress: float, warmup: float) -> float:
     return (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
 
 
-def _optimizer(model: Density, settings: TrainSettings) -> torch.optim.AdamW:
-    """AdamW; scale and prior move faster than the networks and do not decay."""
-    networks, heads = map(list, model.parameter_groups())
+def make_optimizer(
+    networks: Iterable[Tensor], heads: Iterable[Tensor], settings: TrainSettings
+) -> torch.optim.AdamW:
+    """AdamW; scale and prior, the ``heads``, move faster than the networks and do not decay."""
     groups = [
-        {"params": networks, "peak": settings.learning_rate, "weight_decay": settings.weight_decay},
-        {"params": heads, "peak": settings.head_learning_rate, "weight_decay": 0.0},
+        {
+            "params": [*networks],
+            "peak": settings.learning_rate,
+            "weight_decay": settings.weight_decay,
+        },
+        {"params": [*heads], "peak": settings.head_learning_rate, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
 
 
-def _set_rates(optimizer: torch.optim.AdamW, factor: float) -> None:
+def set_rates(optimizer: torch.optim.AdamW, factor: float) -> None:
+    """Learning rates that are a part of their peaks."""
     for group in optimizer.param_groups:
         group["lr"] = factor * group["peak"]
 
@@ -188,7 +198,16 @@ def _step(
     """One gradient step; the mean log-likelihood of the batch before it."""
     with autocast(x.device, precision):
         loss = -model.objective(x, generator).mean()
-    value = -loss.item()
+    return raise_objective(loss, optimizer, place)
+
+
+def raise_objective(loss: Tensor, optimizer: torch.optim.AdamW, place: tuple[int, int]) -> float:
+    """One step against a loss, or the sum of several ``[K]``; minus its mean before it.
+
+    Raises:
+        NumericsError: it is not finite.
+    """
+    value = -loss.mean().item()
     if not math.isfinite(value):
         raise NumericsError(
             f"the log-likelihood became {value} in epoch {place[0] + 1}, batch {place[1] + 1}: the "
@@ -197,7 +216,7 @@ def _step(
             f"train.head_learning_rate."
         )
     optimizer.zero_grad()
-    loss.backward()
+    loss.sum().backward()
     optimizer.step()
     return value
 
@@ -219,12 +238,13 @@ def _checkpoint(
         best_epoch=summary.epoch if previous is None or improved else previous.best_epoch,
         weights=weights,
         best=weights if previous is None or improved else previous.best,
-        optimizer=_optimizer_tensors(optimizer),
+        optimizer=optimizer_tensors(optimizer),
         generator=generator.get_state(),
     )
 
 
-def _optimizer_tensors(optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
+def optimizer_tensors(optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
+    """A copy of its state by name."""
     return {
         f"{index}.{name}": tensor.clone()
         for index, state in optimizer.state_dict()["state"].items()
@@ -239,9 +259,14 @@ def _restore(
     generator: torch.Generator,
 ) -> None:
     model.load_state_dict(checkpoint.weights)
+    restore_optimizer(optimizer, checkpoint.optimizer)
+    generator.set_state(checkpoint.generator)
+
+
+def restore_optimizer(optimizer: torch.optim.AdamW, tensors: Mapping[str, Tensor]) -> None:
+    """Give it a state that ``optimizer_tensors`` copied."""
     state = optimizer.state_dict()
-    for key, tensor in checkpoint.optimizer.items():
+    for key, tensor in tensors.items():
         index, name = key.split(".", 1)
         state["state"].setdefault(int(index), {})[name] = tensor.clone()
     optimizer.load_state_dict(state)
-    generator.set_state(checkpoint.generator)

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 MOST_REASONS = 3  # of a row in a file
 REASONS = [f"{name}_{i}" for i in range(1, MOST_REASONS + 1) for name in ("reason", "expected")]
-TEXTS = ("id", "group", "note", "box", *REASONS)
-OURS = dict.fromkeys(TEXTS, "string") | {"row": "int64", "flagged": "bool_"}
-OURS |= dict.fromkeys(("score", "margin", "p_value"), "float64")  # what Arrow calls them
+TEXTS = ("id", "group", "note", "view", "nearest", "box", *REASONS)
+OURS = dict.fromkeys(TEXTS, (str, "string")) | {"row": (int, "int64"), "flagged": (bool, "bool_")}
+OURS |= dict.fromkeys(("score", "margin", "p_value"), (float, "float64"))  # what Arrow calls them
 
 
 def plain(column: Any) -> list[Any]:
@@ -50,7 +50,7 @@ def as_arrow(pyarrow: Any, name: str, column: Any) -> Any:
         of_arrow = hasattr(column, "to_pylist")
         return column if of_arrow else pyarrow.array(column, kind, from_pandas=True)
     known = {date: pyarrow.date32(), datetime: pyarrow.timestamp("us"), time: pyarrow.time64("us")}
-    if name in OURS:
-        return pyarrow.array(column, getattr(pyarrow, OURS[name])())
     kinds = {type(value) for value in column if value is not None}
+    if name in OURS and kinds <= {OURS[name][0]}:  # the input may have other values of that name
+        return pyarrow.array(column, getattr(pyarrow, OURS[name][1])())
     return pyarrow.array(column, known.get(kinds.pop()) if len(kinds) == 1 else None)

@@ -3,8 +3,9 @@
 from typing import Literal
 
 ScoreName = Literal["likelihood", "latents", "input", "auto"]
-SettingRule = Literal["sigma", "certified", "conformal", "quantile"]  # need no number by hand
-RuleName = Literal["sigma", "certified", "conformal", "quantile", "manual"]
+# those that need no number by hand
+SettingRule = Literal["sigma", "certified", "conformal", "cross-conformal", "quantile"]
+RuleName = Literal["sigma", "certified", "conformal", "cross-conformal", "quantile", "manual"]
 Tail = Literal["low", "both"]
 PriorName = Literal["logistic", "gaussian", "student", "grouped-student", "mixture"]
 Activation = Literal["relu", "silu"]

@@ -38,7 +38,12 @@ def main(
         "histograms": histograms(arrays, facts),
         "path": path_of_one_image(arrays, facts),
         "pairs": pairs(read(results / "pairs.json")["pairs"]),
-        **{f"rules/{name}": figure for name, figure in rule_pictures(arrays, facts).items()},
+        **{
+            f"rules/{name}": figure
+            for name, figure in rule_pictures(
+                arrays, facts, read(results / "folds.json")["sizes"]
+            ).items()
+        },
         **{
             f"bounds/{name}": figure
             for name, figure in bound_pictures(read(results / "bounds.json")).items()

@@ -143,7 +143,22 @@ def tables(results: Path) -> str:
     for label, key in (("mean AUROC", "auroc"), ("mean AUPRC", "auprc")):
         means = (mean(line[m][key] for line in found.values()) for m in methods)
         rows.append([label, *(f"{value:.2f}" for value in means)])
-    return table(["", *methods], rows)
+    return table(["", *methods], rows) + gaps(read(results / "tables.json").get("difference", {}))
+
+
+def gaps(difference: dict[str, Any]) -> str:
+    """By how much ours differs from the best rival, in words; nothing where that is not known."""
+    told = []
+    for key, line in difference.items():
+        if line:
+            low, high = line["interval"]
+            rival, words = line["rival"], f"{line['mean']:+.2f} [{low:+.2f}, {high:+.2f}]"
+            told.append(f"{key.upper()} {words} beside {rival}")
+    if not told:
+        return ""
+    return (
+        f"\nOurs minus the best rival, mean over sets with its 95 % interval: {', '.join(told)}.\n"
+    )
 
 
 def reproduction(results: Path) -> str:

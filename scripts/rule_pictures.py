@@ -18,7 +18,9 @@ LOW, HIGH, STEP = -500, 3_000, 50  # nats
 FDR = 0.1
 
 
-def rule_pictures(arrays: Arrays, facts: dict[str, Any]) -> dict[str, Any]:
+def rule_pictures(
+    arrays: Arrays, facts: dict[str, Any], folds: list[dict[str, Any]]
+) -> dict[str, Any]:
     """All of them by name."""
     scores = Scores(arrays["held_out"])
     return {
@@ -26,6 +28,7 @@ def rule_pictures(arrays: Arrays, facts: dict[str, Any]) -> dict[str, Any]:
         "quantile": law(quantile_rank(N, ALPHA), "quantile"),
         "conformal": law(conformal_rank(N, ALPHA), "conformal"),
         "certified": law(certified_rank(N, ALPHA, 0.95), "certified"),
+        "cross-conformal": cross_conformal(folds),
         "manual": manual(scores),
         "tails": tails(scores, facts["blank_score"]),
         "groups": groups(scores, arrays["held_out_class"]),
@@ -82,6 +85,28 @@ def law(k: int, name: str) -> Any:
         f"{100 * k / (N + 1):.2f} %",
         (0.99, 0.72), xycoords="axes fraction", ha="right", va="top", color=INK,
     )  # fmt: skip
+    return figure
+
+
+def cross_conformal(sizes: list[dict[str, Any]]) -> Any:
+    """Rates by the number of normals: simulated, proven, and of a certified threshold."""
+    figure, axes = sheet("normals", "false-alarm rate (%)")
+    n = np.array([size["n"] for size in sizes])
+    for name, colour, style, label in (
+        ("proven", ANOMALOUS, "-", "proven at most"),
+        ("stable", NORMAL, "o-", "a stable learner, simulated"),
+        ("by_heart", NORMAL, "o--", "one that learns by heart"),
+        ("certified", INK, "-", "certified 5 %, of as many held out"),
+    ):
+        rates = np.array([size[name] for size in sizes], dtype=float)
+        axes.plot(n, 100 * rates, style, color=colour, markersize=4, label=label)
+    axes.axhline(5, color=FAINT, linestyle="--", zorder=0)
+    axes.set_xscale("log")
+    axes.set_xticks([20, 50, 100, 200, 500, 1_000])
+    axes.minorticks_off()
+    thousands(axes.xaxis)
+    axes.set_ylim(0, 21)
+    axes.legend(frameon=False)
     return figure
 
 

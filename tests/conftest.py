@@ -196,7 +196,17 @@ def shared_cameras(tmp_path_factory: pytest.TempPathFactory, command: Command) -
     camera_table(folder / "train.csv", 1_200, seed=0)
     camera_table(folder / "new.csv", 2_000, seed=1)
     with chdir(folder):
-        done = command("train", "-i", "train.csv", "--ignore", "camera", "--set", "train.epochs=2")
+        done = command(
+            "train",
+            "-i",
+            "train.csv",
+            "--ignore",
+            "camera",
+            "--folds",
+            "0",
+            "--set",
+            "train.epochs=2",
+        )
         assert done.code == 0, done.err
     return folder
 
@@ -217,6 +227,11 @@ def shared_sums(tmp_path_factory: pytest.TempPathFactory, command: Command) -> P
         write_csv(folder / path, ["a", "b", "c", "state"], rows)
     label = ("--label-column", "state", "--anomaly-value", "bad")
     with chdir(folder):
-        assert command("train", "-i", "train.csv", *label, "--set", "train.epochs=5").code == 0
+        assert (
+            command(
+                "train", "-i", "train.csv", *label, "--folds", "0", "--set", "train.epochs=5"
+            ).code
+            == 0
+        )
         assert command("calibrate", "--alpha", "0.05").code == 0
     return folder

@@ -341,6 +341,7 @@ NUMBERS: dict[RuleName, dict[str, float]] = {
     "sigma": {"k": 2.5},
     "certified": {"alpha": 0.2, "confidence": 0.8},
     "conformal": {"alpha": 0.2},
+    "cross-conformal": {"alpha": 0.2},
     "quantile": {"alpha": 0.2},
     "manual": {"threshold": -1.0, "ceiling": 4.0},
 }
@@ -350,7 +351,8 @@ NUMBERS: dict[RuleName, dict[str, float]] = {
 def test_a_rule_is_chosen_by_its_name_with_its_numbers(name: RuleName) -> None:
     numbers = NUMBERS[name]
     every = dict.fromkeys(["k", "alpha", "confidence", "threshold", "ceiling"])  # None: not given
-    rule = choose(name, every | numbers, CalibrateSettings())
+    in_folds = name == "cross-conformal"
+    rule = choose(name, every | numbers, CalibrateSettings(), out_of_fold=in_folds)
     assert type(rule) is RULES[name]
     assert vars(rule) == numbers
     assert rule.name == name
@@ -384,7 +386,8 @@ WRONG_CHOICES: dict[str, tuple[Any, dict[str, float | None], str]] = {
     "no such rule": (
         "magic",
         {},
-        "there is no rule 'magic'. Choose one of: sigma, certified, conformal, quantile, manual.",
+        "there is no rule 'magic'. Choose one of: sigma, certified, conformal, cross-conformal, "
+        "quantile, manual.",
     ),
     "a number of another rule": ("sigma", {"alpha": 0.1}, "`alpha` is for the rule certified and"),
     "numbers of two rules": (None, {"k": 1, "threshold": 2}, "`threshold` is for the rule manual"),

@@ -29,7 +29,7 @@ PANELS = {
     "report": [*OWN, "Threshold", "Output", "Run", "Machine"],
     "stress": ["Options", "Input", "Threshold", "Output", "Run", "Machine"],
     "compare": [*OWN, "Threshold", "Output", "Run", "Machine"],
-    "plan": ["Options", "Threshold", "Output"],
+    "plan": ["Options", "Threshold", "Output", "Run", "Machine"],
     "info": ["Options", "Output", "Run"],
     "verify": ["Options", "Output", "Run", "Machine"],
     "sample": ["Options", "Output", "Run", "Machine"],

@@ -93,10 +93,13 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
     [
         ("train:\n  epoch: 3", "there is no setting train.epoch. Did you mean train.epochs?"),
         ("trian: {}", "there is no setting trian. Did you mean train?"),
-        ("train:\n  velocity: 3", "train.velocity. Known: train.epochs, train.least_steps"),
+        (
+            "train:\n  velocity: 3",
+            "train.velocity. Known: train.epochs, train.fold_epochs, train.least_steps",
+        ),
         (
             "velocity: 3",
-            "velocity. Known: seed, private, model, data, flow, vae, train, calibrate.",
+            "velocity. Known: seed, private, neighbours, model, data, flow, vae, train, calibrate.",
         ),
         ("train:\n  epochs: many", "train.epochs should be a valid integer, got 'many'"),
         ("train:\n  epochs: 2.5", "train.epochs should be a valid integer, got 2.5"),

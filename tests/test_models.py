@@ -13,7 +13,7 @@ import torch
 from scipy.stats import norm
 from torch import Tensor, nn
 
-from nice_anomaly import vae
+from nice_anomaly import flow, vae
 from nice_anomaly.config import load
 from nice_anomaly.data import Inputs, Wishes, learn, recognise
 from nice_anomaly.density import Density, Shape
@@ -81,6 +81,7 @@ SHAPES: dict[str, Shape] = {
         )
         for prior in PRIORS
     },
+    "bundle": flow.bundle.Architecture(3, Architecture(6, 3, 2, 8, "mixture", "silu", 4)),
     "vae": vae.Architecture(6, 2, 1, 8, "silu", draws=3, seed=4),
     "vae-fixed": vae.Architecture(6, 3, 2, 8, "relu", 70, 0, sigma=0.5, trainable_prior=False),
     "ball": Ball(6, spread=0.5),
@@ -254,7 +255,10 @@ def rows() -> np.ndarray:
 def begun() -> tuple[Job, Inputs]:
     """A training of the second kind on rows in memory."""
     inputs = recognise(rows())
-    settings = load("table", ["train.epochs=20", "train.learning_rate=0.05", "train.batch_size=50"])
+    settings = load(
+        "table",
+        ["data.folds=0", "train.epochs=20", "train.learning_rate=0.05", "train.batch_size=50"],
+    )
     material = learn(inputs, Wishes(), settings.data, settings.seed)
     fit = material.dataset.values[material.split.fit]
     preprocess = Preprocess.for_columns(fit.astype(np.float64), noise=0.0)

@@ -142,7 +142,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory, command: Command) -> Path:
     photographs(folder / "good", 60)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        done = command("train", "-i", "good", "--set", "train.epochs=2")
+        done = command("train", "-i", "good", "--folds", "0", "--set", "train.epochs=2")
         assert done.code == 0, done.err
         assert done.err.count(f"note: images {LOST}") == 1
         assert command("calibrate", "--alpha", "0.2").code == 0
@@ -173,7 +173,7 @@ def test_the_library_warns_of_lost_details_once(tmp_path: Path) -> None:
     photographs(tmp_path / "good", 30)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        learn(tmp_path / "good", overrides=["train.epochs=1"])
+        learn(tmp_path / "good", overrides=["train.epochs=1", "data.folds=0"])
     assert [str(one.message) for one in said if "shrunk" in str(one.message)] == [
         f"note: images {LOST}; a larger `size` keeps them"
     ]

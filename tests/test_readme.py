@@ -64,6 +64,13 @@ def test_a_mistyped_marker_is_an_error(
         script.filled(copy.read_text(encoding="utf-8"), RESULTS, copy.name)
 
 
+def test_the_difference_to_the_best_rival_is_told_where_it_is_known(script: ModuleType) -> None:
+    line = {"rival": "kNN", "mean": 0.5, "interval": [-0.25, 1.0]}
+    told = script.gaps({"auroc": line, "auprc": {}})
+    assert "interval: AUROC +0.50 [-0.25, +1.00] beside kNN." in told
+    assert script.gaps({}) == script.gaps({"auroc": {}}) == ""
+
+
 def test_a_stale_table_is_made_anew(script: ModuleType) -> None:
     made = script.filled(f"a\n{START}\nold\n<!-- end -->\nb", RESULTS)
     assert made == f"a\n{START}\n{script.splits(RESULTS)}<!-- end -->\nb"

@@ -20,6 +20,7 @@ from nice_anomaly.settings import Settings
 HERE = Path(__file__).parent.parent
 NAMES = sorted(path.stem for path in (HERE / "scripts").glob("*.py"))
 FAST = ["train.epochs=1"]
+FAST_FOLDS = [*FAST, "train.fold_epochs=1"]
 NOWHERE = Path("nowhere")
 
 
@@ -236,20 +237,101 @@ def test_planted_patches_are_looked_for_by_every_method(
     assert found["ours, likelihood"]["auroc"][0] > 0.6
 
 
-def test_tables_are_ranked_by_every_method(tmp_path: Path) -> None:
-    tables, target = script("bench_tables"), tmp_path / "tables.json"
+@pytest.fixture
+def far(tmp_path: Path) -> Path:
+    """A folder with one table, whose anomalies are far from its normal rows."""
     rng = np.random.default_rng(0)
     rows = np.concatenate([rng.normal(size=(300, 3)), rng.normal(size=(30, 3)) + 6])
     np.savez(tmp_path / "1_far.npz", X=rows, y=np.repeat([0, 1], [300, 30]))
-    tables.main(tmp_path, 1, FAST, None, target)
-    first = json.loads(target.read_text())["auroc_auprc_seconds"]["1_far"]
-    kept = json.loads((HERE / "results" / "tables.json").read_text())["auroc_auprc_seconds"]
-    assert list(first) == list(next(iter(kept.values())))
-    assert all(found["auroc"] > 95 for found in first.values())
-    tables.main(tmp_path, 2, None, ["kNN"], target)
+    return tmp_path
+
+
+def test_tables_are_ranked_by_every_method(far: Path) -> None:
+    tables, target = script("bench_tables"), far / "tables.json"
+    tables.main(far, 1, FAST_FOLDS, None, target)
+    found = json.loads(target.read_text())
+    first = found["auroc_auprc_seconds"]["1_far"]
+    assert list(first) == [tables.OURS, tables.LIKELIHOOD, tables.EQUAL, *tables.NAMES]
+    assert all(line["auroc"] > 95 for line in first.values())
+    assert found["difference"]["auroc"]["rival"] in tables.NAMES
+    tables.main(far, 2, None, ["kNN"], target)
     second = json.loads(target.read_text())
     assert second["auroc_auprc_seconds"]["1_far"]["nice"] == first["nice"]
     assert second["provenance"]["settings"]["measured"] == ["kNN"]
+
+
+def test_the_difference_is_to_the_best_rival_set_by_set() -> None:
+    tables = script("bench_tables")
+    made = {"nice": (90, 70, 80), "kNN": (80, 70, 78), "forest": (99, 50, 60)}
+    found = {
+        f"{place}": {name: {"auroc": values[place]} for name, values in made.items()}
+        for place in range(3)
+    }
+    line = tables.difference(found, "auroc")
+    assert (line["rival"], line["mean"]) == ("kNN", 4)
+    assert line["interval"] == pytest.approx([0, 10], abs=2.1)
+    assert tables.difference({"a": {"kNN": {"auroc": 1}}}, "auroc") == {}
+
+
+def test_few_normals_are_measured_both_ways_and_only_once(
+    far: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small, kept, target = script("bench_small"), far / "kept.jsonl", far / "small.json"
+    small.main(far, None, None, 1, [30, 400], None, FAST_FOLDS, kept, target)
+    lines = small.read_kept(kept)
+    assert [line.what for line in lines] == [("1_far", 30, 0, way) for way in small.WAYS]
+    assert [line.rate is None for line in lines] == [False, True]  # 8 held out claim no 5 %
+    assert all(line.auroc > 0.95 for line in lines)
+    stamp = kept.stat().st_mtime_ns
+    small.main(far, None, None, 1, [30], None, None, kept, target)
+    assert kept.stat().st_mtime_ns == stamp
+    (mean,) = json.loads(target.read_text())["means"]
+    assert (mean["kind"], mean["n"], mean["sets"]) == ("tables", 30, 1)
+    assert "30 tables" in capsys.readouterr().out
+
+
+def test_the_photographs_of_a_category_become_thumbnails(tmp_path: Path) -> None:
+    small = script("bench_small")
+    for place, part in enumerate(("train/good", "test/good", "test/hole")):
+        folder = tmp_path / "wood" / part
+        folder.mkdir(parents=True)
+        Image.new("RGB", (64, 48), (place, place, place)).save(folder / "a.png")
+    (tmp_path / "papers").mkdir()
+    (found,) = small.known_sets(None, None, tmp_path)
+    assert found.name == "wood"
+    assert found.normal.shape == (2, small.SIDE, small.SIDE)
+    assert found.normal[:, 0, 0].tolist() == [0, 1]
+    assert found.anomalous[:, 0, 0].tolist() == [2]
+
+
+def test_means_over_sets_count_what_both_ways_have() -> None:
+    small = script("bench_small")
+
+    def line(name: str, draw: int, way: str, auroc: float, rate: float | None) -> Any:
+        return small.Measured("tables", name, 30, draw, way, auroc, rate)
+
+    found = [
+        line("a", 0, "folds", 0.9, 0.04),
+        line("a", 0, "split", 0.8, None),
+        line("a", 1, "folds", 0.1, 0.9),  # not yet measured in the other way
+        line("b", 0, "folds", 0.6, 0.08),
+        line("b", 0, "split", 0.7, 0.02),
+    ]
+    (mean,) = small.summary(found)["means"]
+    assert mean["gap"] == pytest.approx(0.0)
+    assert mean["interval"] == pytest.approx([-10, 10])
+    assert (mean["folds"]["rate"], mean["split"]["rate"]) == pytest.approx((0.06, 0.02))
+    assert (mean["folds"]["highest"], mean["better"], mean["draws"]) == (0.08, 1, 1)
+    assert small.table_of([mean])[1][0][-3:] == ["2.0 %", "6.0 %", "8.0 %"]
+
+
+def test_a_command_is_timed_and_its_failure_ends_the_script(tmp_path: Path) -> None:
+    timed = script("bench_time").timed
+    found = timed(["--version"], tmp_path)
+    assert found["seconds"] > 0
+    assert found["mib"] > 1
+    with pytest.raises(SystemExit, match="2"):
+        timed(["detect", "--nothing"], tmp_path)
 
 
 def test_reasons_for_rows_are_held_against_what_was_changed(tmp_path: Path) -> None:

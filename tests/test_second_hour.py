@@ -127,6 +127,7 @@ def test_a_calibration_that_replaces_another_says_so(command: Command) -> None:
 def test_odd_values_that_pass_are_counted(command: Command, learned: Path) -> None:
     new = rows(5, start=400)
     new[2][1] = "4.2"  # of at most 4: hardly improbable
+    assert command("calibrate", "--k", "4").code == 0
     write_csv(learned / "new.csv", NAMES, new)
     found = command.json("detect", "new.csv", "--calibration", "default")
     assert found["noted_but_passed"] == 1 - found["flagged"]

@@ -36,9 +36,17 @@ def several(tmp_path_factory: pytest.TempPathFactory, command: Command) -> Path:
     with chdir(folder):
         np.save("thirty.npy", rng.normal(size=(60, 30)))
         for source in ("rows.csv", "wide.csv", "parts", "thirty.npy"):
-            assert command("train", source, "--set", "train.epochs=1").code == 0
+            assert (
+                command("train", source, "--set", "train.epochs=1", "--set", "data.folds=0").code
+                == 0
+            )
         for name in ("digits", "breast-cancer"):
-            assert command("train", "--config", name, "--set", "train.epochs=1").code == 0
+            assert (
+                command(
+                    "train", "--config", name, "--set", "train.epochs=1", "--set", "data.folds=0"
+                ).code
+                == 0
+            )
         for run in ("rows", "wide", "parts", "thirty", "digits", "breast-cancer"):
             assert command("calibrate", "--run", f"runs/{run}").code == 0
     return folder

@@ -13,8 +13,8 @@ RuleOption = Annotated[
         THRESHOLD,
         "--rule",
         metavar="RULE",
-        help="sigma, certified, conformal, quantile or manual. Default: sigma; with --alpha or "
-        "--alarms certified.",
+        help="sigma, certified, conformal, cross-conformal, quantile or manual. Default: sigma; "
+        "with --alpha or --alarms certified, of folds cross-conformal.",
     ),
 ]
 Alpha = Annotated[
@@ -120,7 +120,8 @@ def calibrate(
 ) -> None:
     """Set the threshold from scores of normal data that training has not seen.
 
-    These are the part that train kept for it, or fresh normals if some are given.
+    These are the part that train kept for it, in folds every sample by the flow that has not seen
+    it, or fresh normals if some are given.
 
     The threshold is mean - 3σ, a habit; --alpha 0.01 promises at most 1 % false alarms.
     """
@@ -140,7 +141,9 @@ def calibrate(
         "ceiling": ceiling,
     }
     if alarms is None:
-        tail_of(choose(rule, numbers, CalibrateSettings()), tail, "low")  # before the run is read
+        crossed = rule == "cross-conformal"
+        how = choose(rule, numbers, CalibrateSettings(), out_of_fold=crossed)
+        tail_of(how, tail, "low")  # before the run is read
     samples = recognise(source.files) if source.files else None
     spare(samples, plot, "plot")
     loaded = load_run(

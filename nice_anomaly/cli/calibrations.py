@@ -9,6 +9,7 @@ from nice_anomaly.density import Density
 from nice_anomaly.metrics import Rate
 from nice_anomaly.thresholds import Calibration, Group, Sigma
 from nice_anomaly.thresholds.ranks import true_rate
+from nice_anomaly.thresholds.said import alarms_of
 from nice_anomaly.thresholds.said import score_of as score_of
 from nice_anomaly.words import count_of, finite, percent, rate
 
@@ -20,7 +21,7 @@ def record(calibration: Calibration) -> dict[str, Any]:
     every = calibration.overall
     usual = _three_sigma(calibration)
     mean, interval = true_rate(every.n, every.bounds.left_out)
-    rule = calibration.rule
+    rule, by_law = calibration.rule, every.bounds.left_out and calibration.folds is None
     return {
         "rule": rule.name,
         "tail": calibration.tail,
@@ -30,6 +31,8 @@ def record(calibration: Calibration) -> dict[str, Any]:
         "mean": finite(every.mean),
         "std": finite(every.std),
         "claimed_rate": rule.claimed_rate,
+        "guaranteed_rate": calibration.guaranteed_rate,
+        "folds": None if calibration.folds is None else int(calibration.folds.max()) + 1,
         "confidence": rule.confidence,
         "k": calibration.k,
         "alpha": getattr(rule, "alpha", None),
@@ -40,7 +43,7 @@ def record(calibration: Calibration) -> dict[str, Any]:
         "budget": None if calibration.budget is None else asdict(calibration.budget),
         **_measured(every),
         "expected_rate": mean if every.bounds.left_out else None,
-        "expected_interval": list(interval) if every.bounds.left_out else None,
+        "expected_interval": list(interval) if by_law else None,
         "three_sigma": None
         if usual is None
         else {
@@ -87,10 +90,7 @@ def show(calibration: Calibration, model: Density, title: str, follow: str) -> N
         ("promises", as_typed(calibration.claim)),
         *_alarms(calibration),
         ("assumes", calibration.assumption),
-        (
-            "fresh normals" if calibration.fresh else "held-out normals",
-            f"{calibration.n:,} of {calibration.source}",
-        ),
+        _normals(calibration),
         ("score", score_of(calibration, model)),
         ("their scores", f"mean {every.mean:,.2f}, σ {every.std:,.2f}{unit}"),
     ]
@@ -102,11 +102,20 @@ def show(calibration: Calibration, model: Density, title: str, follow: str) -> N
         facts += [("threshold", where), *_false_alarms(calibration)]
     usual = _three_sigma(calibration)
     if usual is not None:
-        below = f"below {usual.bounds.low:,.2f}{unit}: {_rate(usual)} of these"
+        below = f"below {usual.bounds.low:,.2f}{unit}: {_rate(calibration, usual)} of these"
         facts.append(("mean - 3σ instead", below))
     render.show_facts(title, [*facts, ("next", follow)])
     if calibration.groups:
         show_groups(calibration)
+
+
+def _normals(calibration: Calibration) -> tuple[str, str]:
+    """How many there were, and how they were kept from what scored them."""
+    normals = f"{calibration.n:,} of {calibration.source}"
+    folds = calibration.folds
+    if folds is not None:
+        return "normals out of fold", f"{normals}, in {int(folds.max()) + 1} folds"
+    return "fresh normals" if calibration.fresh else "held-out normals", normals
 
 
 def _alarms(calibration: Calibration) -> list[tuple[str, str]]:
@@ -118,7 +127,7 @@ def _alarms(calibration: Calibration) -> list[tuple[str, str]]:
     return [
         (
             "false alarms a day",
-            f"at most {budget} on average, {budget.samples * mean:,.3g} to expect",
+            f"{alarms_of(calibration, budget)}, {budget.samples * mean:,.3g} to expect",
         ),
     ]
 
@@ -128,11 +137,13 @@ def _false_alarms(calibration: Calibration) -> list[tuple[str, str]]:
     every = calibration.overall
     if every.bounds.left_out:
         measured = f"{every.flagged:,} of these {every.n:,}, by construction"
+        what = "95 % of cases in brackets" if calibration.folds is None else "on average"
+        expected = f"{_rate(calibration, every)}, {what}"
         return [
             ("false alarms, measured", measured),
-            ("false alarms, expected", f"{_rate(every)}, 95 % of cases in brackets"),
+            ("false alarms, expected", expected),
         ]
-    facts = [("false alarms, measured", f"{_rate(every)} on these")]
+    facts = [("false alarms, measured", f"{_rate(calibration, every)} on these")]
     nominal = calibration.rule.nominal_rate(calibration.tail)
     if nominal is not None:
         facts.append(
@@ -141,10 +152,14 @@ def _false_alarms(calibration: Calibration) -> list[tuple[str, str]]:
     return facts
 
 
-def _rate(group: Group) -> str:
-    """The false-alarm rate with its 95 % interval: by the law of ranks, or else as measured."""
+def _rate(calibration: Calibration, group: Group) -> str:
+    """The false-alarm rate with its 95 % interval: by the law of ranks, or else as measured.
+
+    Of scores out of fold the law has no interval.
+    """
     if group.bounds.left_out:
-        return rate(*true_rate(group.n, group.bounds.left_out))
+        mean, interval = true_rate(group.n, group.bounds.left_out)
+        return rate(mean, interval) if calibration.folds is None else f"near {percent(mean)}"
     measured = Rate(group.flagged, group.n)
     return rate(measured.value, measured.interval)
 
@@ -152,7 +167,7 @@ def _rate(group: Group) -> str:
 def show_groups(calibration: Calibration) -> None:
     """A line a group; which were merged, and which stay without a promise."""
     lines = [
-        [group.name, f"{group.n:,}", line(calibration, group), _rate(group)]
+        [group.name, f"{group.n:,}", line(calibration, group), _rate(calibration, group)]
         for group in calibration.groups[:MOST_GROUPS]
     ]
     render.show_table(

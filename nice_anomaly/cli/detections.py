@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nice_anomaly.cli import calibrations, render
-from nice_anomaly.evaluation.summary import Summary
+from nice_anomaly.evaluation.summary import Least, Summary
 from nice_anomaly.thresholds import ALL, Calibration
 from nice_anomaly.words import brief, count_of, percent, rate
 
@@ -14,6 +14,7 @@ KINDS = {
     "type II": ("misses (type II)", ("anomaly", "anomalies")),
 }
 LONGEST = 200  # characters of a name on the screen; files have them whole
+LONGEST_NEAREST = 12  # beside the rest of a line of 80
 METHODS = {"bh": "Benjamini-Hochberg", "by": "Benjamini-Yekutieli"}
 Facts = Iterator[tuple[str, str]]
 
@@ -27,21 +28,33 @@ def show(found: dict[str, Any], calibration: Calibration, summary: Summary) -> N
     if summary.least:
         digits = 1 if calibration.unit else 2
         count = len(summary.least)
+        seen = ["view", "nearest"] if "views" in found else []
         render.show_table(
             "the least probable sample" if count == 1 else f"the {count:,} least probable",
-            ["id", "score", "p-value", "flagged", "what is odd"],
+            ["id", "score", "p-value", "flagged", *seen, "what is odd"],
             [
                 [
                     brief(least.id, LONGEST),
                     f"{least.score:,.{digits}f}",
                     f"{least.p_value:.4f}",
                     "yes" if least.flagged else "no",
+                    *(_seen(least) if seen else ()),
                     least.note,
                 ]
                 for least in summary.least
             ],
-            words=(0, 3, 4),
+            words=(0, *range(3, 5 + len(seen))),
         )
+
+
+def _seen(least: Least) -> tuple[str, str]:
+    """The view by which a flagged row is odd, and the normal row nearest to it."""
+    sight = least.sight
+    return (
+        ("", "")
+        if sight is None
+        else (sight.view.split()[0], brief(sight.nearest, LONGEST_NEAREST))
+    )
 
 
 def _counts(found: dict[str, Any], calibration: Calibration, median: float) -> Facts:
@@ -55,7 +68,8 @@ def _counts(found: dict[str, Any], calibration: Calibration, median: float) -> F
     else:
         method = METHODS[found["rule"]]
         yield "threshold", f"{line}, false discovery rate {percent(fdr)} ({method})"
-        yield "promises", f"at most {percent(fdr)} of the flagged are false alarms, on average"
+        verb = "promises" if calibration.folds is None else "aims at"
+        yield verb, f"at most {percent(fdr)} of the flagged are false alarms, on average"
     if fdr is None:
         yield "promises", calibration.claim
     if found.get("without_promise"):
@@ -66,6 +80,9 @@ def _counts(found: dict[str, Any], calibration: Calibration, median: float) -> F
         yield "noted, but passed", rows
     yield from _alarms(found)
     yield "median score", f"{median:,.2f}{calibration.unit}"
+    if found["flagged"] and "views" in found:
+        counts = found["views"].items()
+        yield "seen by", ", ".join(f"{name} {count:,}" for name, count in counts if count)
     if found["unreadable"]:
         yield "unreadable", f"{found['unreadable']:,}, without a verdict"
 

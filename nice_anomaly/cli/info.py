@@ -102,7 +102,7 @@ def _calibrations(
         try:
             found[name] = run.calibration(name)
             lines.append((label, describe(found[name])))
-            if found[name].rule.claimed_rate is not None:
+            if found[name].guaranteed_rate is not None:
                 lines.append(("", found[name].claim))
         except (NotCalibratedError, ArtifactError) as error:
             lines.append((label, as_said(error)))
@@ -154,8 +154,7 @@ def of_manifest(manifest: "Manifest", *of_model: tuple[str, str]) -> list[tuple[
         ("normal data", f"{data.name}: {data.n:,} {data.described}"),
         (
             "split",
-            f"{data.fit:,} to fit, {data.early_stopping:,} to tell when to stop, "
-            f"{data.calibration:,} for calibration, seed {manifest.settings.seed}",
+            f"{manifest.cut}, seed {manifest.settings.seed}",
         ),
         ("data fingerprint", data.fingerprint),
         ("model", str(manifest.architecture)),
@@ -175,16 +174,21 @@ def of_manifest(manifest: "Manifest", *of_model: tuple[str, str]) -> list[tuple[
 def kept(manifest: "Manifest") -> str:
     """How many normal samples are in the run's folder, and what for."""
     from nice_anomaly.run.canaries import MOST
-    from nice_anomaly.run.manifest import REFERENCES
+    from nice_anomaly.run.manifest import REFERENCES, VIEWS
     from nice_anomaly.run.references import fitting
+    from nice_anomaly.scores.neighbours import chosen
 
     data = manifest.data
     if manifest.settings.private or not manifest.parts:
         return "none: its model draws what is needed"
-    kept = f"{min(MOST, data.early_stopping):,} to verify with"
+    most = data.n if manifest.folds else data.early_stopping
+    kept = f"{min(MOST, most):,} to verify with"
     if REFERENCES not in manifest.parts:
         return f"{kept}, none to explain with: its model draws some"
-    return f"{kept}, {min(fitting(data.layout), data.early_stopping):,} to explain with"
+    kept = f"{kept}, {min(fitting(data.layout), most):,} to explain with"
+    if VIEWS in manifest.parts:
+        return f"{kept}, {len(chosen(data.fit, data.layout.dimensions, 0)):,} as neighbours"
+    return kept if data.layout.kind == "image" else f"{kept}, none as neighbours"
 
 
 def of_training(model: "Density", history: "Sequence[EpochSummary]", best: int) -> tuple[str, str]:

@@ -28,23 +28,19 @@ def introduce(found: Inputs) -> None:
 def announce(job: Job) -> None:
     """What was read, what was left out and why, how it was split, what learns from it."""
     material, model = job.material, job.model
-    parts, data = material.split, material.dataset
     if material.reading is not None:
         for line in _read(job):
             render.say(line)
     if isinstance(material.reading, TableReading):
         show_columns(material.reading.columns, on=render.talk)
-    render.say(
-        f"{data.name}: {len(parts.fit):,} samples to fit, {len(parts.early_stopping):,} to tell "
-        f"when to stop, {len(parts.calibration):,} kept for calibration"
-    )
+    render.say(f"{material.dataset.name}: {job.manifest(None, finished=False).cut}")
     precision = str(job.precision).removeprefix("torch.")
     render.say(f"model: {model.parameter_count:,} parameters, {model.architecture}, {precision}")
 
 
 def run(job: Job, path: Path, resume: Checkpoint | None) -> Checkpoint:
     """Train to the end under a bar that shows each step; see ``train_to_the_end``."""
-    epochs = job.settings.train.epochs
+    epochs = job.course.epochs
     log = Log(BESIDE_A_BAR if render.talk.is_terminal else IN_A_LOG)
     with render.progress_bar("training", None, "samples") as bar:
 

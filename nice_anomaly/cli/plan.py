@@ -29,25 +29,49 @@ Tails = Annotated[
     Tail,
     option(THRESHOLD, "--tail", metavar="low|both", help="both: flag what is too normal as well."),
 ]
-EXAMPLES = ("nice-anomaly plan --alpha 0.001", "nice-anomaly plan --n 500")
+Curve = Annotated[
+    bool,
+    option(
+        THRESHOLD,
+        "--curve",
+        help="Train the run again on a quarter and half of its normals: would more help?",
+    ),
+]
+EXAMPLES = ("nice-anomaly plan --alpha 0.001", "nice-anomaly plan --curve")
 
 
 def plan(
+    machine: options.Machine,
     alpha: Alpha = None,
     n: Normals = None,
     confidence: Confidence = 0.95,
     tail: Tails = "low",
+    curve: Curve = False,
+    run: options.Run = None,
     as_json: options.Json = False,
 ) -> None:
     """Say how many held-out normals a promised false-alarm rate takes, or what so many can promise.
 
-    Held out are those that train keeps for calibrate, a quarter of your own data. Needs no run.
+    Held out are those that train keeps for calibrate, a quarter of your own data. Of few data none
+    are: in folds every normal teaches and calibrates, and less is proven. Needs no run.
+
+    --curve is another question, and of a run: whether it would be better with more normals.
     """
+    if curve:
+        if alpha is not None or n is not None:
+            raise ConfigError("--curve asks about a run: leave --alpha and --n away.")
+        from nice_anomaly.cli.growth import show_curve
+
+        show_curve(run, machine, as_json=as_json)
+        return
+    if run is not None:
+        raise ConfigError("--run is for --curve: the rest needs no run.")
     if alpha is None and n is None:
-        raise ConfigError("give --alpha RATE, --n NORMALS, or both.")
+        raise ConfigError("give --alpha RATE, --n NORMALS, or both; or --curve.")
     if n is not None and not 1 <= n <= MOST:
         raise ConfigError(f"--n takes a number of normal samples, at least 1, got {n:,}.")
     from nice_anomaly.cli import render
+    from nice_anomaly.cli.in_folds import in_folds, show_rates
     from nice_anomaly.thresholds import Certified, ranks, sides_of
 
     Certified(0.5 if alpha is None else alpha, confidence)  # says what cannot be
@@ -60,6 +84,8 @@ def plan(
         result["needed_on_average"] = ranks.fewest_conformal(alpha, sides)
     if n is not None and alpha is not None:
         result["k"] = sides * (ranks.certified_rank(n, alpha, confidence) // sides)
+    if alpha is not None and tail == "low":
+        result["in_folds"] = in_folds(n or result["needed_on_average"], alpha)
     if as_json:
         render.show_json(result)
         return
@@ -68,10 +94,13 @@ def plan(
         _show_sizes(alpha, confidence, sides)
     if n is not None and alpha is None:
         _show_rates(n, confidence, sides)
+        if tail == "low":
+            show_rates(n, RATES)
 
 
 def facts(result: dict[str, Any]) -> list[tuple[str, str]]:
     """The answer in words."""
+    from nice_anomaly.cli.in_folds import fact
     from nice_anomaly.thresholds.ranks import rounded_up
     from nice_anomaly.words import count_of, percent, sure
 
@@ -89,6 +118,8 @@ def facts(result: dict[str, Any]) -> list[tuple[str, str]]:
                 f"are the fewest for {claim} on average (--rule conformal)",
             ),
         ]
+        if "in_folds" in result:
+            lines.append(fact(result["in_folds"], result["alpha"], fewest=result["n"] is None))
     if result["n"] is not None:
         n = count_of(result["n"], "held-out normal")
         if result["smallest_rate"] is None:

@@ -78,6 +78,33 @@ Private = Annotated[
         help="Keep no samples in the run. Else 32 are kept for verify, up to 400 for explain.",
     ),
 ]
+Folds = Annotated[
+    str | None,
+    option(
+        RUN,
+        "--folds",
+        metavar="K|0|auto",
+        help="Flows that each learn all but one of K folds, so that every sample calibrates. 0: "
+        "one flow, a part held out. auto: 5 up to 2,000 samples, 10 up to 100. Default: 0.",
+    ),
+]
+GroupColumn = Annotated[
+    str | None,
+    option(
+        RUN,
+        "--group-column",
+        metavar="NAME",
+        help="Keep rows of one group in one fold; 'folder' for images.",
+    ),
+]
+NoNeighbours = Annotated[
+    bool,
+    option(
+        RUN,
+        "--no-neighbours",
+        help="Keep no rows of a table beside which new ones are held. Else up to 10,000 are.",
+    ),
+]
 EXAMPLES = (
     "nice-anomaly train normal-rows.csv --id-column part",
     "nice-anomaly train --config mnist-large --seed 7 --run runs/large",
@@ -101,6 +128,9 @@ def train(
     resume: Resume = False,
     as_json: options.Json = False,
     private: Private = False,
+    folds: Folds = None,
+    group_column: GroupColumn = None,
+    no_neighbours: NoNeighbours = False,
     seed: Seed = None,
     plot: options.Plot = None,
 ) -> None:
@@ -108,13 +138,23 @@ def train(
 
     The data are the files and folders given, or a built-in set; without either it is MNIST.
 
-    A run keeps of the data: 32 samples to verify with and up to 400 to explain with, none if
-    --private; a hash of every sample learned from, the names, categories and ranges of columns,
-    and the paths of the files.
+    A run keeps of the data: 32 samples to verify with, up to 400 to explain with, and of a table up
+    to 10,000 rows with their names, beside which new ones are held (not if --no-neighbours), none
+    of these if --private; a hash of every sample learned from, the names, categories and ranges of
+    columns, and the paths of the files.
     """
+    from nice_anomaly.config import settings_of
+
     measures = _size(size)
     options.check_plot(plot)
-    overrides = [*(overrides or ()), *(["private=true"] if private else [])]
+    cut = int(folds) if folds and folds.isdecimal() else folds
+    wanted = {
+        "private": private or None,
+        "neighbours": False if no_neighbours else None,
+        "data.folds": cut,
+        "data.group_column": group_column,
+    }
+    overrides = [*(overrides or ()), *settings_of(wanted)]
     from nice_anomaly.cli import live, render, runs
     from nice_anomaly.cli.apart import spare
     from nice_anomaly.data import Dialect, Inputs, Wishes, builtin, recognise
@@ -202,7 +242,7 @@ def _show(job: "Job", path: Path, checkpoint: "Checkpoint", *, as_json: bool) ->
         return
     for remark in model.remarks:
         render.say(f"note: {remark}")
-    done, most = checkpoint.epochs_done, job.settings.train.epochs
+    done, most = checkpoint.epochs_done, job.course.epochs
     stopped = "; it stopped as none after that was better" if done < most else ""
     bits_too = "" if bits is None else f", {bits:.3f} bits/dim"
     render.show_facts(

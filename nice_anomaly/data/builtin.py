@@ -7,7 +7,7 @@ from pathlib import Path
 from nice_anomaly.data import idx_sets, sklearn_sets
 from nice_anomaly.data.dataset import Dataset, Layout, Part
 from nice_anomaly.data.idx_sets import IdxSet
-from nice_anomaly.data.material import Material, split_of
+from nice_anomaly.data.material import Material, in_folds, split_of
 from nice_anomaly.data.sources import BuiltIn
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.settings import DataSettings
@@ -84,7 +84,9 @@ def builtin_material(name: str, settings: DataSettings, seed: int, root: Path) -
     """
     dataset = training_part(name, root)
     parts = split_of(len(dataset), settings, seed)
-    return Material(dataset, parts, builtin(name), len(dataset))
+    if settings.group_column is not None:
+        raise ConfigError("`group_column` is for folds of your own samples.")
+    return in_folds(Material(dataset, parts, builtin(name), len(dataset)), settings, seed)
 
 
 def evaluation_part(name: str, root: Path) -> Dataset:

@@ -4,7 +4,7 @@ from nice_anomaly.data.batches import refuse_other_kind
 from nice_anomaly.data.find import Inputs
 from nice_anomaly.data.learn_images import form_for, read_images
 from nice_anomaly.data.learn_table import read_table
-from nice_anomaly.data.material import FEWEST, Material, Watch, Wishes, unwatched
+from nice_anomaly.data.material import FEWEST, Material, Watch, Wishes, in_folds, unwatched
 from nice_anomaly.data.reading import ImageReading, Reading
 from nice_anomaly.data.sources import InMemory, Own
 from nice_anomaly.data.tables import STDIN, unheard
@@ -83,5 +83,8 @@ def _read(
         return InMemory(read) if inputs.in_memory else Own(inputs.arguments, read)
 
     if isinstance(reading, ImageReading):
-        return read_images(inputs, wishes, reading, settings, seed, source, watch)
-    return read_table(inputs, wishes, reading, settings, seed, source, watch)
+        found = read_images(inputs, wishes, reading, settings, seed, source, watch)
+    else:
+        found = read_table(inputs, wishes, reading, settings, seed, source, watch)
+    by = None if reading is None else reading.group_column
+    return found if by not in (None, settings.group_column) else in_folds(found, settings, seed)

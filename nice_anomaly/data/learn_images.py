@@ -24,7 +24,7 @@ from nice_anomaly.data.material import (
     split_of,
     unwatched,
 )
-from nice_anomaly.data.reading import ImageReading
+from nice_anomaly.data.reading import ImageReading, grouped_for
 from nice_anomaly.data.sources import Source
 from nice_anomaly.settings import DataSettings
 
@@ -68,20 +68,20 @@ def read_images(
     if of_files:
         chosen = replace(inputs, parts=tuple(inputs.parts[place] for place in places))
     kept = np.arange(len(places)) if of_files else places
-    rows, groups, good = _decoded(chosen, wishes, reading, watch, kept)
+    grouped = grouped_for(reading, settings)
+    rows, groups, good = _decoded(chosen, wishes, grouped, watch, kept)
     files = tuple(compress(chosen.paths, good)) if of_files else ()
     refuse_few(len(rows), wishes.fewest, inputs.name)
     parts = split_of(len(rows), settings, seed)
     dataset = Dataset(inputs.name, reading.layout, rows)
     refuse_identical(dataset)
-    grouped = None if reading.group_column is None else groups
     return Material(
         dataset,
         parts,
         source(reading),
         total,
         unreadable=int((~good).sum()),
-        groups=grouped,
+        groups=None if grouped.group_column is None else groups,
         files=files,
     )
 

@@ -28,7 +28,7 @@ from nice_anomaly.data.material import (
     unwatched,
 )
 from nice_anomaly.data.names import row_of
-from nice_anomaly.data.reading import TableReading
+from nice_anomaly.data.reading import TableReading, grouped_for
 from nice_anomaly.data.sampling import Sample
 from nice_anomaly.data.sources import Source
 from nice_anomaly.data.splits import Split
@@ -111,10 +111,11 @@ def read_table(
     parts = split_of(n, settings, seed)
     reading = known or replace(
         labelled,
-        columns=_learn(table, parts, wishes, sample.left_out),
+        columns=_learn(table, parts, wishes, settings.group_column, sample.left_out),
         dialect=replace(wishes.dialect, usual="," if counts.signs - {""} == {","} else ""),
     )
-    unlabelled = replace(reading, id_column=None, label_column=None)
+    grouped = grouped_for(reading, settings)
+    unlabelled = replace(grouped, id_column=None, label_column=None)
     batch = table_batch(Chunk(chunk.name, 0, table, n), unlabelled, many=False)
     faults = {**_beyond_reason(batch.values, reading), **batch.faults}
     if not wishes.skip_unreadable:
@@ -132,7 +133,18 @@ def read_table(
         counts.unreadable + len(faults),
         tuple(sorted(counts.labels)),
         None if batch.groups is None else np.array(batch.groups, dtype=object)[good],
+        names=_names(table, reading, sample.names(many=len(inputs.parts) > 1), good),
     )
+
+
+def _names(
+    table: dict[str, Cells], reading: TableReading, numbers: list[str], rows: NDArray[np.int64]
+) -> tuple[str, ...]:
+    """What ``rows`` are called: the cell of the id column, else the number of the row."""
+    if reading.id_column is None or reading.id_column not in table:
+        return tuple(numbers[row] for row in rows)
+    named = words(table[reading.id_column][rows])
+    return tuple(name or numbers[row] for name, row in zip(named, rows, strict=True))
 
 
 def _chunks(inputs: Inputs, wishes: Wishes, dialect: Dialect, counts: _Counts) -> Iterator[Chunk]:
@@ -175,7 +187,11 @@ def _row(chunk: Chunk, row: int) -> str:
 
 
 def _learn(
-    table: dict[str, Cells], parts: Split, wishes: Wishes, unusable: dict[str, str]
+    table: dict[str, Cells],
+    parts: Split,
+    wishes: Wishes,
+    group_column: str | None,
+    unusable: dict[str, str],
 ) -> tuple[Column, ...]:
     """Columns from the rows to fit; what the user keeps out is kept out.
 
@@ -186,6 +202,8 @@ def _learn(
         kept_out[wishes.id_column] = "it names the rows"
     if wishes.label_column is not None:
         kept_out[wishes.label_column] = "it is the label"
+    if group_column is not None:
+        kept_out[group_column] = "samples of one group are in one fold"
     for name in kept_out:
         if name not in table:
             raise DataError(f"there is no column '{brief(name)}'. The table has: {listed(table)}.")

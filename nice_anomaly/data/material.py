@@ -1,7 +1,7 @@
 """Material: normal samples ready to be learned, and what was asked of them beforehand."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from nice_anomaly.data.dataset import Dataset, Kind
 from nice_anomaly.data.images import Shrinking, shrinking
 from nice_anomaly.data.reading import ImageReading, Reading
 from nice_anomaly.data.sources import BuiltIn, Source
-from nice_anomaly.data.splits import Split, split
+from nice_anomaly.data.splits import Split, fold_numbers, split, undivided
 from nice_anomaly.data.tables import ANY, Dialect
 from nice_anomaly.errors import ConfigError, DataError
-from nice_anomaly.settings import DataSettings
+from nice_anomaly.settings import FOLDS, DataSettings
 from nice_anomaly.words import count_of
 
 Groups = NDArray[np.object_]
@@ -83,7 +83,7 @@ class Material:
     ``total`` counts all samples of the input, ``anomalies`` those that a label kept out,
     ``unlabelled`` those without one and ``unreadable`` those that could not be read; ``labels``
     are the values of the label column. ``groups`` ``[n]`` are there where the reading asks for
-    them, ``files`` ``[n]`` where every sample is an image file.
+    them, ``files`` ``[n]`` where every sample is an image file, ``names`` ``[n]`` of rows.
     """
 
     dataset: Dataset
@@ -96,6 +96,7 @@ class Material:
     labels: tuple[str, ...] = ()
     groups: Groups | None = None
     files: tuple[Path, ...] = ()
+    names: tuple[str, ...] = ()
 
     @cached_property
     def shrinking(self) -> Shrinking | None:
@@ -114,13 +115,32 @@ def unwatched(done: int, total: int | None) -> None:
 
 
 def split_of(n: int, settings: DataSettings, seed: int) -> Split:
-    """The split of ``n`` samples that the settings ask for.
+    """The split of ``n`` samples that the settings ask for; ``in_folds`` cuts what is whole.
 
     Raises:
         ConfigError: the held-out parts do not fit.
     """
+    if settings.folds_for(n):
+        return undivided(n)
     stop, calibrate = settings.counts(n)
     return split(n, early_stopping=stop, calibration=calibrate, seed=seed)
+
+
+def in_folds(material: Material, settings: DataSettings, seed: int) -> Material:
+    """With the fold of every sample, if that is how the settings cut them.
+
+    Raises:
+        DataError: fewer different samples, or groups, than folds.
+    """
+    parts = material.split
+    if len(parts.early_stopping):
+        return material
+    count = settings.folds_for(len(material.dataset)) or FOLDS
+    groups = None if settings.group_column is None else material.groups
+    own = None if groups is None else list(groups)
+    hashes, fewer = material.dataset.row_hashes, settings.folds == "auto"
+    numbers = fold_numbers(count, hashes, seed, own, fewer=fewer)
+    return replace(material, split=replace(parts, folds=numbers))
 
 
 def refuse_few(n: int, fewest: int, name: str) -> None:

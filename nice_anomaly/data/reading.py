@@ -7,7 +7,7 @@ in the same way.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,10 @@ from nice_anomaly.data.dataset import Kind, Layout
 from nice_anomaly.data.images import ImageForm
 from nice_anomaly.data.tables import ANY, Column, Dialect
 from nice_anomaly.errors import ConfigError
+from nice_anomaly.settings import DataSettings
 from nice_anomaly.words import brief, count_of, listed
 
+R = TypeVar("R", "ImageReading", "TableReading")
 FOLDER = "folder"  # the group column of images: the folder that an image lies in
 
 
@@ -202,3 +204,14 @@ def _refuse_unknown(entry: Mapping[str, Any], kind: type[Any]) -> None:
     unknown = set(entry) - {field.name for field in fields(kind)}
     if unknown:
         raise TypeError(f"a {kind.__name__} has no {', '.join(sorted(unknown))}")
+
+
+def grouped_for(reading: R, settings: DataSettings) -> R:
+    """A reading with the groups that folds keep together, unless it has groups already.
+
+    Raises:
+        ConfigError: images by anything but their folder.
+    """
+    if reading.group_column is not None or settings.group_column is None:
+        return reading
+    return reading.grouped_by(settings.group_column)

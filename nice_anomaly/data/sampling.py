@@ -75,6 +75,12 @@ class Sample:
             row -= len(rows)
         raise IndexError(row)
 
+    def names(self, *, many: bool) -> list[str]:
+        """The number of every chosen row in its file, after its name if there are ``many``."""
+        return [
+            f"{name}:{row}" if many else str(row) for name, rows in self._origins for row in rows
+        ]
+
     def _prune(self) -> None:
         draws = np.concatenate(self._draws)
         if len(draws) <= self._most:

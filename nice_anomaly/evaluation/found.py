@@ -57,6 +57,16 @@ class Found:
         return self._columns["id"]
 
     @property
+    def views(self) -> list[str | None]:
+        """Which view found a flagged row of a table oddest, where the score has several."""
+        return self._columns.get("view", [None] * len(self))
+
+    @property
+    def nearest(self) -> list[str | None]:
+        """What the learned row is called that is nearest to a flagged one, where some are kept."""
+        return self._columns.get("nearest", [None] * len(self))
+
+    @property
     def notes(self) -> list[str | None]:
         """What is odd about a sample's values, or why it cannot be read; None is nothing."""
         return self._columns["note"]

@@ -208,7 +208,7 @@ def made_by(scorer: Scorer, found: Inputs | BuiltIn, how: object) -> dict[str, s
     origin = scorer.origin
     return {
         "run": origin.weights,
-        "score": f"{origin.score} {origin.typicality}",
+        "score": " ".join(filter(None, [origin.score, origin.judged, origin.aligned])),
         "machine": f"{device} {scorer.precision} {torch.get_num_threads()} {torch.__version__}",
         "input": found.name if isinstance(found, BuiltIn) else _state(found),
         "way to read it": str(how),

@@ -1,7 +1,7 @@
 """Opponents: the normal samples and the anomalies that methods are compared on."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from nice_anomaly.data import BuiltIn, absent_values, batches, recognise
 from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.evaluation.samples import Columns, reading_for, unseen_part
 from nice_anomaly.run import Trained
+from nice_anomaly.scores import InFolds
 from nice_anomaly.twins import refuse_learned
 from nice_anomaly.words import count_of
 
@@ -23,6 +24,7 @@ class Opponents:
     """Raw samples ``[n, d]`` of either kind, and how many could not be read.
 
     ``source`` is what the anomalies came from; ``remarks`` are on labels that were asked for.
+    ``in_folds`` says where those of the run are, if the normal samples are its own.
     """
 
     normal: NDArray[Any]
@@ -30,6 +32,7 @@ class Opponents:
     unreadable: int = 0
     remarks: tuple[str, ...] = ()
     source: str = ""
+    in_folds: InFolds | None = None
 
 
 def opponents(
@@ -39,12 +42,13 @@ def opponents(
     root: Path,
     columns: Columns,
     *,
+    in_folds: InFolds | None = None,
     skip_unreadable: bool = False,
 ) -> Opponents:
     """Anomalies from a built-in set, or the labelled or all samples of a user's input.
 
     They are held against the labelled normals, else the test part of the built-in set that was
-    learned, else against ``held_out`` normals.
+    learned, else against ``held_out`` normals, which may be ``in_folds``.
 
     Raises:
         ConfigError: the set of anomalies is what was learned.
@@ -60,6 +64,8 @@ def opponents(
             raise DataError(
                 f"{count_of(len(part), *kind)} to compare on; {FEWEST} are the fewest{why}."
             )
+    if found.normal is held_out and in_folds is not None:
+        return replace(found, in_folds=in_folds)
     refuse_learned(run, found.normal, "the input")
     return found
 

@@ -64,13 +64,15 @@ def stress(
     places = own.untouched(calibration.typicality)
     places = np.sort(rng.permutation(places)[:most])
     groups = at(own.held_out_groups, places)
+    ours = None if own.in_folds is None else own.in_folds[places]
     tried = attempts(_corruptions(own))
     if shrinking is None:
         made = _in_memory(own, places, tried, rng)
     else:
         made = corrupted(own.held_out_files, places, shrinking.form, tried, seed)
     for attempt, (after, hit) in zip(tried, made, strict=True):
-        found = detect(scorer(np.ascontiguousarray(after)), calibration, groups)
+        scores = scorer.on(np.ascontiguousarray(after), ours)
+        found = detect(scores, calibration, groups)
         if hit.any():
             words = attempt.corruption.words(attempt.grade)
             flagged = Rate.of(found.flagged[hit])

@@ -15,6 +15,7 @@ from nice_anomaly.evaluation.verdicts import Verdicts
 from nice_anomaly.explain import words as texts
 from nice_anomaly.explain.value import Reasons
 from nice_anomaly.metrics import Rate, auprc, auroc, fpr_at_95_tpr
+from nice_anomaly.scores import VIEWS, Sight
 from nice_anomaly.thresholds import ALL, Calibration, Discoveries
 from nice_anomaly.words import finite, first_of, several
 
@@ -33,6 +34,7 @@ class Least:
     p_value: float
     flagged: bool
     note: str
+    sight: Sight | None = None
 
 
 @dataclass
@@ -55,6 +57,7 @@ class Summary:
     _flagged: list[Any] = field(default_factory=list)
     _normal: list[Any] = field(default_factory=list)
     _anomalous: list[Any] = field(default_factory=list)
+    _views: Counter[str] | None = None
     _groups: list[str] = field(default_factory=list)
     _labels: Counter[str] = field(default_factory=Counter)
     _days: Days = field(default_factory=Days)
@@ -70,6 +73,9 @@ class Summary:
         self._flagged.append(found.flagged[good])
         self.flagged_ids += [batch.ids[row] for row in good[found.flagged[good]]]
         self._explain(verdicts.reasons)
+        if verdicts.sights is not None:
+            self._views = self._views or Counter(dict.fromkeys(VIEWS, 0))
+            self._views.update(sight.view for sight in verdicts.sights.values())
         if batch.times is not None:
             self._days.add(batch.times[good], found.flagged[good])
         if batch.learned is not None:
@@ -90,6 +96,7 @@ class Summary:
                     float(found.p_value[row]),
                     bool(found.flagged[row]),
                     self._odd(verdicts, int(row)),
+                    (verdicts.sights or {}).get(int(row)),
                 )
                 for row in rows
             ]
@@ -168,6 +175,7 @@ class Summary:
             "score": calibration.origin.score,
             "rule": calibration.rule.name if rule is None else rule.method,
             "claimed_rate": calibration.rule.claimed_rate if rule is None else None,
+            "guaranteed_rate": calibration.guaranteed_rate if rule is None else None,
             "confidence": calibration.rule.confidence if rule is None else None,
             "unreadable": self.unreadable,
             "noted_but_passed": self._noted,
@@ -181,6 +189,8 @@ class Summary:
             left = self._explained - len(self.reasons)
             result |= {"reasons": self.reasons, "reasons_left_out": left}
         flagged = _joined(self._flagged, bool)
+        if self._views is not None:
+            result["views"] = dict(self._views)
         if self._groups:
             result["groups"] = by_group(self._groups, flagged)
         if calibration.groups:

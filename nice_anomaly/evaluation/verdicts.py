@@ -13,6 +13,7 @@ from nice_anomaly.explain.texts import columns_of
 from nice_anomaly.explain.value import Reasons
 from nice_anomaly.metrics import Rate
 from nice_anomaly.run import DataRecord
+from nice_anomaly.scores import Sight
 from nice_anomaly.thresholds import Calibration, Detection, Discoveries, at_level, detect
 from nice_anomaly.twins import learned_again
 from nice_anomaly.words import finite
@@ -22,12 +23,14 @@ from nice_anomaly.words import finite
 class Verdicts:
     """A batch and its detection; a sample that cannot be read has a score of NaN.
 
-    ``reasons`` are those of some samples, by place in the batch.
+    ``reasons`` are those of some samples, by place in the batch, and ``sights`` those of the
+    flagged ones, None where the score has a single view.
     """
 
     batch: Batch
     found: Detection
     reasons: Mapping[int, Reasons] = field(default_factory=dict)
+    sights: Mapping[int, Sight] | None = None
 
     def columns(
         self,
@@ -63,6 +66,10 @@ class Verdicts:
             faults = {row: f"unreadable: {why}" for row, why in batch.faults.items()}
             said = {**batch.notes, **faults}
             content["note"] = [said.get(row) for row in range(len(batch.ids))]
+        if self.sights is not None:
+            sights = [self.sights.get(row) for row in range(len(batch.ids))]
+            content["view"] = [None if one is None else one.view for one in sights]
+            content["nearest"] = [None if one is None else one.nearest for one in sights]
         if explained is not None:
             content |= columns_of(self.reasons, len(batch.ids), explained, unit)
         if kept:

@@ -37,7 +37,8 @@ class RowExplainer:
         plain = replace(scorer, noise_seed=None)
         points = POINTS if isinstance(scorer.model, Flow) else FEWER
         own = slots(columns, scorer.preprocess, references, points)
-        self.trials = Trials(plain, own, screen(plain, own, references))
+        density = plain.looking_for("likelihood")
+        self.trials = Trials(plain, density, own, screen(density, own, references))
 
     def __call__(self, raw: NDArray[Any], held: Sequence[Held]) -> Iterator[RowReasons]:
         """See ``Explainer``."""
@@ -58,9 +59,10 @@ class RowExplainer:
                 _as_given(cause, one) for cause in (*(c.cause for c in state.changes), *rest)
             )
             cells = {slot.name: slot.plain(state.row[slot.place]) for slot in self.trials.slots}
-            yield RowReasons(
-                one, causes, len(state.changes), state.row, cells, state.score, state.passes
-            )
+            repair = len(state.changes), state.row, cells, state.score, state.passes
+            judged = self.trials.scorer.judge is not None and not state.passes
+            sight = self.trials.scorer.sights(rows[i : i + 1])[0] if judged else None
+            yield RowReasons(one, causes, *repair, sight)
 
     def _others(
         self,

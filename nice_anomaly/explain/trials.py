@@ -79,15 +79,24 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Trials:
-    """What tries the ``slots`` of rows under a ``scorer``, those that ``screen`` chooses."""
+    """What tries the ``slots`` of rows under a ``scorer``, those that ``screen`` chooses.
+
+    What the rest of a row says of a column is a matter of its ``density``: the scorer of
+    log-likelihoods, which may be another one than that of the verdicts.
+    """
 
     scorer: Scorer
+    density: Scorer
     slots: Sequence[Slot]
     screen: Screen
 
     def scores(self, rows: Array) -> Array:
         """The scores of rows ``[n, d]``, never infinite: or no change would help."""
         return self.scorer(rows.clip(-FARTHEST, FARTHEST)).values
+
+    def _nats(self, rows: Array) -> Array:
+        """The log-likelihoods of rows ``[n, d]``, never infinite."""
+        return self.density(rows.clip(-FARTHEST, FARTHEST)).values
 
     @property
     def at_once(self) -> int:
@@ -99,7 +108,9 @@ class Trials:
         """What is found of rows ``[n, d]``, whose score should stay below ``ceiling`` ``[n]``."""
         if not len(rows):
             return []
-        own, chosen = self.scores(rows), self.screen.chosen(rows)
+        own, chosen = self._nats(rows), self.screen.chosen(rows)
+        if self.scorer.origin != self.density.origin:
+            ceiling = np.full(len(rows), np.inf)  # of another score
         found: list[dict[str, Found]] = [{} for _ in rows]
         for slot, here in zip(self.slots, chosen.T, strict=True):
             places = np.flatnonzero(here)
@@ -112,13 +123,13 @@ class Trials:
         return [View(one) for one in found]
 
     def _tried(self, slot: Slot, rows: Array) -> Array:
-        """The scores of rows with each state, ``[n, k]``."""
+        """The log-likelihoods of rows with each state, ``[n, k]``."""
         states = len(slot.states)
         scores = []
         for part in _parts(rows, states):
             tried = np.repeat(part, states, axis=0)
             tried[:, slot.place] = np.tile(slot.states, (len(part), 1))
-            scores.append(self.scores(tried).reshape(-1, states))
+            scores.append(self._nats(tried).reshape(-1, states))
         return np.concatenate(scores)
 
 

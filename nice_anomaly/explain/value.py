@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nice_anomaly.scores import Sight
+
 
 @dataclass(frozen=True)
 class Held:
@@ -115,7 +117,8 @@ class RowReasons:
     ``causes`` are the columns of the repair, in the order in which they were found, each beside
     the row as it was repaired so far; then others by their gain. The first ``changed`` of them are
     those that the repair changed. ``repaired`` ``[d]`` are the coordinates of the repaired row,
-    ``cells`` the same as cells by column. ``passes``: the repaired row is not flagged.
+    ``cells`` the same as cells by column. ``passes``: the repaired row is not flagged. ``sight`` is
+    the oddest view of one that does not pass, where the score has several.
     """
 
     held: Held
@@ -125,6 +128,7 @@ class RowReasons:
     cells: dict[str, Any]
     repaired_score: float
     passes: bool
+    sight: Sight | None = None
 
 
 Reasons = ImageReasons | RowReasons

@@ -62,7 +62,16 @@ def _row(one: RowReasons) -> tuple[str, ...]:
     if one.passes:
         return tuple(said)
     tried = count_of(one.changed, "column")
-    return (*said, f"with {tried} changed it does not pass" if one.changed else WHOLE)
+    end = f"with {tried} changed it does not pass" if one.changed else WHOLE
+    return (*said, end + _far(one))
+
+
+def _far(one: RowReasons) -> str:
+    """That a row is far from the learned ones, where that is what makes it odd."""
+    if one.sight is None or one.sight.view == "likelihood":
+        return ""
+    near = brief(one.sight.nearest, 40)
+    return f"; it is far from all normal rows, the nearest is {near} ({one.sight.view})"
 
 
 def _sentence(cause: Cause, alone: bool) -> str:

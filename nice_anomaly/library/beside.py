@@ -13,7 +13,7 @@ from nice_anomaly.twins import refuse_learned
 
 def contender(run: Binding, against: Calibration | None, name: str = "") -> Contender:
     """A run as a method; without a calibration it ranks by its log-likelihood, or bound."""
-    return Contender(name or run.manifest.architecture.kind, run.scorer(against), against)
+    return Contender(name or run.manifest.settings.model, run.scorer(against), against)
 
 
 def beside_us(run: Binding, others: Sequence[Binding], on: Opponents) -> list[Contender]:
@@ -42,6 +42,12 @@ def _beside(run: Binding, other: Binding, on: Opponents) -> Contender:
             f"{ours.data.fingerprint[:8]}): what differs would not be the model. Train both on the "
             f"same."
         )
+    if on.in_folds is not None:
+        raise ConfigError(
+            f"{run.name} was trained in folds, and {other.name} has learned the normal samples "
+            f"that would be compared on. Give other normal samples beside the anomalies, with "
+            f"`label_column`, or a built-in set."
+        )
     try:
         refuse_learned(other.trained, on.normal, "those compared on")
     except DataError as error:
@@ -50,4 +56,4 @@ def _beside(run: Binding, other: Binding, on: Opponents) -> Contender:
             f"compared on. Train both with the same `seed` and the same settings of data."
         ) from error
     against = other.calibration() if DEFAULT in other.calibrations else None
-    return contender(other, against, f"{theirs.architecture.kind}: {other.name}")
+    return contender(other, against, f"{theirs.settings.model}: {other.name}")

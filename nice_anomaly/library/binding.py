@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from nice_anomaly import run
@@ -11,7 +12,7 @@ from nice_anomaly.errors import ArtifactError, ConfigError, NotCalibratedError
 from nice_anomaly.files import alone_in
 from nice_anomaly.own_data import OwnData, own_data
 from nice_anomaly.run import DEFAULT, Manifest, Trained
-from nice_anomaly.scores import Scorer
+from nice_anomaly.scores import Alignment, Scorer
 from nice_anomaly.thresholds import Calibration
 
 Say = Callable[[str], None]
@@ -133,8 +134,18 @@ class Binding:
         """What scores raw samples ``[n, d]``: log-likelihoods, or as a calibration has them."""
         scorer = self.trained.scorer(self._device, noise_seed=noise_seed)
         typicality = None if calibration is None else calibration.typicality
-        if typicality is not None and noise_seed is not None:
-            raise ConfigError("noise is for log-likelihoods: scores of image features have none.")
+        views = "" if calibration is None else calibration.origin.views
+        if calibration is not None and calibration.folds is not None:
+            scorer = replace(scorer, alignment=self._alignment(calibration))
+        if (typicality is not None or views) and noise_seed is not None:
+            raise ConfigError("noise is for log-likelihoods: other scores have none.")
+        if views:
+            if scorer.views is None or scorer.views.fingerprint != views:
+                raise NotCalibratedError(
+                    f"a calibration of {self.name} was made with other rows to compare with than "
+                    f"those that it keeps: calibrate again. Run `run.calibrate()`."
+                )
+            return scorer.looking_for("auto")
         if typicality is None:
             return scorer
         if not scorer.knows(typicality):
@@ -143,6 +154,15 @@ class Binding:
                 f"calibrate again. Run `run.calibrate()`."
             )
         return scorer.with_typicality(typicality)
+
+    def _alignment(self, calibration: Calibration) -> Alignment | None:
+        alignment = calibration.alignment
+        if alignment is not None and alignment.flows > self.manifest.folds:
+            raise ArtifactError(
+                f"a calibration of {self.name} rests on {alignment.flows} folds, and this run has "
+                f"{self.manifest.folds}: calibrate again. Run `run.calibrate()`."
+            )
+        return alignment
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Write the run with its calibrations into a folder, which is its own from then on.

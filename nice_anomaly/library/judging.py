@@ -5,7 +5,7 @@ from typing import Any, Literal, Unpack
 
 from nice_anomaly.errors import ArtifactError, ConfigError
 from nice_anomaly.evaluation.baselines import for_layout
-from nice_anomaly.evaluation.compare import MOST_COMPARED, Contest, compare
+from nice_anomaly.evaluation.compare import MOST_COMPARED, Contest, Cut, compare
 from nice_anomaly.evaluation.opponents import Opponents, opponents
 from nice_anomaly.evaluation.samples import Columns, TableWords
 from nice_anomaly.evaluation.stress import Trial, stress
@@ -64,9 +64,16 @@ class Judging(Binding):
         """
         refuse_unknown(self.opponents, TableWords, table)
         own = self.own_data()
-        held = own.held_out[own.untouched(self.chosen(calibration).typicality)]
-        columns, skip = Columns(**table), skip_unreadable
-        found = opponents(self.trained, inputs, held, self._root, columns, skip_unreadable=skip)
+        places = own.untouched(self.chosen(calibration).typicality)
+        found = opponents(
+            self.trained,
+            inputs,
+            own.held_out[places],
+            self._root,
+            Columns(**table),
+            in_folds=None if own.in_folds is None else own.in_folds[places],
+            skip_unreadable=skip_unreadable,
+        )
         for remark in found.remarks:
             say(f"note: {remark}")
         return found
@@ -94,9 +101,13 @@ class Judging(Binding):
         ours = contender(self, against)
         others = beside_us(self, beside, on)
         rivals = for_layout(self.manifest.data.layout)
-        learned = self.own_data().learned
+        own = self.own_data()
+        learned, normal = own.in_folds, on.in_folds
+        cut = None if learned is None or normal is None else Cut(learned.folds, normal)
         methods = []
-        for contest in compare(ours, others, rivals, learned, on.normal, on.anomalous, seed):
+        for contest in compare(
+            ours, others, rivals, own.learned, on.normal, on.anomalous, seed, cut
+        ):
             methods.append(contest.record())
             yield contest
         sizes = [min(len(part), MOST_COMPARED) for part in (on.normal, on.anomalous)]

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Unpack
 
-from nice_anomaly.config import available, load
+from nice_anomaly.config import available, load, settings_of
 from nice_anomaly.data import (
     BuiltIn,
     Dialect,
@@ -37,6 +37,9 @@ def learn(
     overrides: Sequence[str] = (),
     seed: int | None = None,
     private: bool = False,
+    folds: int | str | None = None,
+    group_column: str | None = None,
+    neighbours: bool = True,
     size: tuple[int, int] | None = None,
     colour: str = "auto",
     id_column: str | None = None,
@@ -62,8 +65,11 @@ def learn(
     ``anomaly_values`` tell anomalies, which are left out, and ``ignored`` columns are not learned
     from. ``separator``, ``decimal``, ``dates`` (dmy or mdy) and ``sheet`` say how tables are
     written, where a file does not show it. ``run`` is a folder to keep it in; ``resume`` goes on
-    there. A ``private`` run keeps no samples: its model draws what it needs. ``listen``
-    hears each step.
+    there. In K ``folds`` K flows learn, each all but one of them, and every sample calibrates; 0 is
+    one flow that holds some out, and "auto" decides by their number. Samples of one
+    ``group_column`` are in one fold. A ``private`` run keeps no samples: its model draws what it
+    needs. Another one of a table keeps up to 10,000 rows, the ``neighbours`` of new ones.
+    ``listen`` hears each step.
 
     Raises:
         ConfigError: settings or options that cannot be, or a folder that holds a run.
@@ -79,7 +85,13 @@ def learn(
     refuse_unknown(learn, DialectWords, written)
     path, root = None if run is None else Path(run), data_folder(data_root)
     memory: Inputs | None = None
-    overrides = [*several(overrides), *(["private=true"] if private else [])]
+    wanted = {
+        "private": private or None,
+        "neighbours": None if neighbours else False,
+        "data.folds": folds,
+        "data.group_column": group_column,
+    }
+    overrides = [*several(overrides), *settings_of(wanted)]
     with ExitStack() as claim:
         if resume:
             refuse_beside_resume(inputs, config, overrides, seed, overwrite=overwrite)

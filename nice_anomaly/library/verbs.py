@@ -16,10 +16,12 @@ from nice_anomaly.evaluation.found import Found
 from nice_anomaly.evaluation.journal import Journal, made_by
 from nice_anomaly.evaluation.reasoned import Asked, reasoned
 from nice_anomaly.evaluation.samples import Columns, Score, TableWords, reading_for, samples
+from nice_anomaly.evaluation.sighted import sighted
 from nice_anomaly.evaluation.summary import unmatched
 from nice_anomaly.evaluation.verdicts import Stream, together, told, verdicts
 from nice_anomaly.library.binding import Say, warn
 from nice_anomaly.library.drawing import Drawing
+from nice_anomaly.library.growing import Growing
 from nice_anomaly.library.judging import Judging
 from nice_anomaly.library.pace import budget_of
 from nice_anomaly.library.reporting import Reporting
@@ -32,7 +34,7 @@ from nice_anomaly.vocabulary import RuleName, ScoreName, Tail
 from nice_anomaly.words import counted, refuse_unknown
 
 
-class Run(Judging, Reporting, Drawing, Verifying):
+class Run(Judging, Reporting, Drawing, Growing, Verifying):
     """A trained model with its calibrations, on one device; ``learn`` and ``load_run`` make it."""
 
     def score(
@@ -139,14 +141,15 @@ class Run(Judging, Reporting, Drawing, Verifying):
         budget = budget_of(self, alarms, per, table.get("time_column"), rule, numbers)
         if budget is not None:
             numbers["alpha"] = budget.rate
-        how = choose(rule, numbers, settings)
+        in_folds = inputs is None and self.manifest.folds > 0
+        how = choose(rule, numbers, settings, out_of_fold=in_folds)
         sides = tail_of(how, tail, settings.tail)
         run.file_of(name)
         skip = skip_unreadable
         found = self.normals(
             inputs, score=score, group_column=group_column, skip_unreadable=skip, **table
         )
-        more = None if found.fresh else partial(more_held_out, self.manifest)
+        more = None if found.fresh or in_folds else partial(more_held_out, self.manifest)
         calibration = replace(found.calibrate(how, sides, more), budget=budget)
         self.keep(calibration, name)
         if any(found.left_out.values()):
@@ -194,16 +197,19 @@ class Run(Judging, Reporting, Drawing, Verifying):
         columns = Columns(**table, group_column=against.group_column)
         found = set_or_inputs(inputs)
         source, scorer = found.name, self.scorer(against)
+        sees = scorer.judge is not None
         score: Score = scorer
         if journal is not None:
             score = journal.around(scorer, made_by(scorer, found, columns.dialect))
         stream, normal = samples(self.trained, found, score, self._root, columns, watch)
         if rule is not None:
-            keep = {"keep_columns": keep_columns, "keep_values": explain is not None}
+            keep = {"keep_columns": keep_columns, "keep_values": explain is not None or sees}
             stream, against, m = together(stream, against, rule, **keep)
             for remark in rule.remarks(against, m):
                 say(remark)
         found_out = told(verdicts(stream, against), self.manifest.data, say)
+        if sees:
+            found_out = sighted(found_out, scorer, against)
         if explain is not None:
             found_out = reasoned(found_out, against, explainer, explain)
         return Stream(source, found_out, against, rule, normal)

@@ -16,10 +16,12 @@ from nice_anomaly.errors import (
     NotCalibratedError,
     NumericsError,
 )
+from nice_anomaly.flow import Bundle
 from nice_anomaly.library.binding import Binding
 from nice_anomaly.run import OLD, Canaries, Trained
 from nice_anomaly.scores import Scores
-from nice_anomaly.thresholds import detect
+from nice_anomaly.scores.scorer import LIKELIHOOD
+from nice_anomaly.thresholds import Calibration, detect
 from nice_anomaly.words import count_of
 
 # Of the spread of scores. Other threads, batches and instruction sets, and float64, change float32
@@ -33,7 +35,7 @@ class Rescored:
     """The canaries of a run, ``n`` of them, scored again.
 
     ``largest`` is the largest difference in nats, of the one at ``place``; ``changed`` says how
-    many have another verdict by each calibration of log-likelihoods.
+    many have another verdict by each calibration whose scores follow from these.
     """
 
     n: int
@@ -160,16 +162,31 @@ class Verifying(Binding):
         )
 
     def _changed(self, then: Canaries, now: Canaries) -> dict[str, int]:
-        """How many canaries have another verdict, by the calibrations of log-likelihoods."""
+        """How many canaries have another verdict, by the calibrations whose scores can be told."""
         changed = {}
         for name, calibration in self.readable_calibrations():
-            if calibration.typicality is None:
-                old, new = (
-                    detect(Scores(one.scores, calibration.origin), calibration).flagged
-                    for one in (then, now)
-                )
-                changed[name] = int((old != new).sum())
+            if calibration.typicality is not None or not self._tells(calibration):
+                continue
+            old, new = (
+                detect(self._by(calibration, one), calibration).flagged for one in (then, now)
+            )
+            changed[name] = int((old != new).sum())
         return changed
+
+    def _tells(self, calibration: Calibration) -> bool:
+        """Whether a score follows from the log-likelihood and the rows that the run keeps."""
+        views, several = self.trained.views, isinstance(self.trained.model, Bundle)
+        mine = views is not None and views.fingerprint == calibration.origin.views
+        return not calibration.origin.views or (mine and not several)
+
+    def _by(self, calibration: Calibration, known: Canaries) -> Scores:
+        """The scores of canaries from their log-likelihoods."""
+        if not calibration.origin.views:
+            return Scores(known.scores, calibration.origin)
+        scorer = self.scorer(calibration)
+        measured = scorer.measure(known.rows)
+        measured[:, LIKELIHOOD] = known.scores
+        return scorer.scored(measured)
 
     def _data(self) -> tuple[str, list[NiceAnomalyError]]:
         try:

@@ -7,6 +7,7 @@ from nice_anomaly.metrics import Rate
 from nice_anomaly.report.cards import score_of
 from nice_anomaly.report.subject import Found, Subject
 from nice_anomaly.thresholds import Calibration
+from nice_anomaly.thresholds.said import alarms_of
 from nice_anomaly.words import brief, count_of, percent, rate
 
 LONGEST = 160
@@ -30,7 +31,7 @@ def verdict(found: Found | None, calibration: Calibration) -> Fact:
 
 def _meaning(found: Found, calibration: Calibration) -> Iterator[str]:
     n, count = found.record["n"], found.record["flagged"]
-    claimed, flagged = calibration.rule.claimed_rate, Rate(count, max(1, n))
+    claimed, flagged = calibration.guaranteed_rate, Rate(count, max(1, n))
     known = found.normal is not None or "normal" in found.record
     if n > 1:
         low, high = (percent(bound) for bound in flagged.interval)
@@ -64,7 +65,7 @@ def figures(found: Found | None, calibration: Calibration) -> Iterator[Fact]:
             yield "alarms a day", f"{found.record['alarms_a_day']:,.3g}"
         if "auroc" in found.record:
             yield "AUROC", f"{found.record['auroc']:.4f}"
-    claimed = calibration.rule.claimed_rate
+    claimed = calibration.guaranteed_rate
     rate_said = "no promise" if claimed is None else f"at most {percent(claimed)}"
     yield "false alarms", rate_said.replace(" %", "\N{NO-BREAK SPACE}%")
     bounds = calibration.overall.bounds
@@ -89,7 +90,7 @@ def promise(calibration: Calibration) -> Iterator[Fact]:
     yield "it assumes", calibration.assumption
     yield "made from", f"{count_of(calibration.n, 'normal')}, {kind}: {_brief(calibration.source)}"
     if calibration.budget is not None:
-        yield "false alarms a day", f"at most {calibration.budget} on average"
+        yield "false alarms a day", alarms_of(calibration, calibration.budget)
     if not calibration.overall.bounds.left_out:
         yield "flagged of these", rate(measured.value, measured.interval)
 
@@ -150,8 +151,7 @@ def provenance(subject: Subject, found: Found | None, made: str, version: str) -
     yield "learned from", f"{_brief(data.name)}: {data.n:,} {data.described}"
     yield (
         "split",
-        f"{data.fit:,} to fit, {data.early_stopping:,} to tell when to stop, "
-        f"{data.calibration:,} for calibration, seed {manifest.settings.seed}",
+        f"{manifest.cut}, seed {manifest.settings.seed}",
     )
     yield "model", f"{manifest.architecture}, {subject.parameters:,} parameters"
     yield "score", subject.quantity
@@ -177,7 +177,7 @@ def settings(subject: Subject) -> Iterator[Fact]:
 def not_said(subject: Subject, found: Found | None) -> Iterator[str]:
     """What a reader must not take from the page."""
     calibration = subject.calibration
-    if calibration.rule.claimed_rate is None:
+    if calibration.guaranteed_rate is None:
         yield f"This threshold promises no rate of false alarms: {calibration.assumption}."
     else:
         yield (

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from nice_anomaly.errors import ArtifactError, ConfigError, NotCalibratedError
 from nice_anomaly.files import write
 from nice_anomaly.limits import beyond, limit
+from nice_anomaly.run.plausible import HASH
 from nice_anomaly.run.seal import sealed_tensors, unsealed_tensors
 from nice_anomaly.run.stored import (
     DAMAGE,
@@ -28,19 +29,22 @@ from nice_anomaly.run.stored import (
     metadata_of,
     read_tensors,
 )
-from nice_anomaly.scores import Origin, Typicality
+from nice_anomaly.scores import Alignment, Origin, Typicality
 from nice_anomaly.thresholds import ALL, RULES, Bounds, Budget, Calibration, Group
 from nice_anomaly.thresholds.bounds import number
 from nice_anomaly.thresholds.sound import follows
+from nice_anomaly.vocabulary import ScoreName
 
 DEFAULT = "default"
 SUFFIX = ".calibration.safetensors"
 SCORES, TYPICALITY = "scores.", "judge."
+FOLDS = f"{SCORES}0.folds"
+NAMELESS: tuple[ScoreName, ScoreName] = ("likelihood", "auto")  # of nothing fitted, of views
 NAME = re.compile(r"[\w][\w.-]{0,63}")
 ENTRIES = frozenset(
     ("rule", "parameters", "tail", "fingerprint", "group_column", "source", "alone", "judge")
 ) | {"groups"}
-SOMETIMES = frozenset(("fresh", "budget"))
+SOMETIMES = frozenset(("fresh", "budget", "views"))
 OF_GROUP = frozenset(("name", "members", "low", "high", "rank"))
 
 
@@ -64,11 +68,15 @@ def calibration_bytes(calibration: Calibration, name: str = DEFAULT) -> bytes:
             for group in every
         ],
     } | ({"fresh": True} if calibration.fresh else {})
+    if calibration.origin.views:
+        record["views"] = calibration.origin.views
     if calibration.budget is not None:
         record["budget"] = asdict(calibration.budget)
     arrays: dict[str, NDArray[Any]] = {
         f"{SCORES}{place}": group.scores for place, group in enumerate(every)
     }
+    if calibration.folds is not None:
+        arrays[FOLDS] = calibration.folds
     if typicality is not None:
         arrays |= {TYPICALITY + name: array for name, array in typicality.arrays().items()}
     tensors = {key: torch.from_numpy(np.ascontiguousarray(array)) for key, array in arrays.items()}
@@ -231,14 +239,22 @@ def _restored(record: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Calibr
     own = {n.removeprefix(TYPICALITY): a for n, a in arrays.items() if n.startswith(TYPICALITY)}
     if score is not None:
         typicality = Typicality.restored(score, own)
+    views = record.get("views", "")
+    if "views" in record and (typicality is not None or not HASH.fullmatch(views)):
+        raise ValueError("views")
     fit = "" if typicality is None else typicality.fingerprint
     if fit != record.get("fit", fit):
         raise ValueError("fit")
     overall, *groups = (
         _group(entry, arrays[f"{SCORES}{place}"]) for place, entry in enumerate(record["groups"])
     )
-    if len(arrays) != 1 + len(groups) + (len(own) if typicality else 0):
+    folds, aligned = arrays.get(FOLDS), ""
+    if len(arrays) != 1 + len(groups) + (len(own) if typicality else 0) + (folds is not None):
         raise ValueError("tensors")
+    if folds is not None:
+        if folds.dtype != np.int16 or folds.shape != overall.scores.shape or folds.min() < 0:
+            raise ValueError("folds")
+        aligned = Alignment(overall.scores, folds).fingerprint
     rule, fresh, budget = RULES[record["rule"]], record.get("fresh", False), record.get("budget")
     _refuse_others(record["parameters"], {field.name for field in fields(rule)})  # type: ignore[arg-type]
     if overall.name != ALL or not isinstance(fresh, bool) or not isinstance(record["alone"], list):
@@ -246,7 +262,9 @@ def _restored(record: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Calibr
     calibration = Calibration(
         rule=rule(**record["parameters"]),
         tail=record["tail"],
-        origin=Origin(score or "likelihood", record["fingerprint"], fit),
+        origin=Origin(
+            score or NAMELESS[bool(views)], record["fingerprint"], fit, views, aligned=aligned
+        ),
         overall=overall,
         groups=tuple(groups),
         without_promise=tuple(record["alone"]),
@@ -255,6 +273,7 @@ def _restored(record: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Calibr
         typicality=typicality,
         fresh=fresh,
         budget=None if budget is None else Budget(**budget),
+        folds=folds,
     )
     if not follows(calibration):
         raise ValueError("thresholds")

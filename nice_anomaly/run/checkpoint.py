@@ -39,6 +39,8 @@ def save_checkpoint(path: Path, manifest: Manifest, checkpoint: Checkpoint | Non
     tensors: dict[str, Tensor] = {}
     if checkpoint is not None:
         tensors["generator"] = checkpoint.generator
+        if checkpoint.folds is not None:
+            tensors["folds"] = checkpoint.folds
         for part in PARTS:
             for name, tensor in getattr(checkpoint, part).items():
                 tensors[f"{part}.{name}"] = tensor.clone()
@@ -134,11 +136,13 @@ def _manifests() -> TypeAdapter[Manifest]:
 
 def _restored(manifest: Manifest, tensors: dict[str, Tensor]) -> Checkpoint:
     parts: dict[str, dict[str, Tensor]] = {part: {} for part in PARTS}
-    generator = tensors.pop("generator")
+    generator, folds = tensors.pop("generator"), tensors.pop("folds", None)
     for key, tensor in tensors.items():
         part, name = key.split(".", 1)
         parts[part][name] = tensor
-    return Checkpoint(manifest.history, manifest.best_epoch, **parts, generator=generator)
+    return Checkpoint(
+        manifest.history, manifest.best_epoch, **parts, generator=generator, folds=folds
+    )
 
 
 def _finished(path: Path) -> bool:

@@ -5,8 +5,9 @@ switch, so a full disk or a crash leaves the previous run whole.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from nice_anomaly.run.manifest import (
     CANARIES,
     MANIFEST,
     REFERENCES,
+    VIEWS,
     Manifest,
     as_json,
     load_manifest,
@@ -41,11 +43,13 @@ from nice_anomaly.run.references import (
     references_content,
 )
 from nice_anomaly.run.stored import FORMAT, OLD, Files, Folder, Memory, damaged, digest
+from nice_anomaly.run.views import load_views, views_bytes, views_content
 from nice_anomaly.run.weights import contents, weights_bytes
 from nice_anomaly.runtime import choose_device, choose_precision
-from nice_anomaly.scores import Scorer
+from nice_anomaly.scores import Scorer, Views
+from nice_anomaly.scores.neighbours import Neighbours
 
-PARTS = {CANARIES: canaries_content, REFERENCES: references_content}
+PARTS = {CANARIES: canaries_content, REFERENCES: references_content, VIEWS: views_content}
 ATTEMPTS = 10  # to read a run whole while others take its place
 logger = logging.getLogger(__name__)
 
@@ -55,7 +59,7 @@ class Trained:
     """A trained model with all that is needed to use it, wherever it is kept.
 
     ``seen`` holds, sorted, a hash of every sample that training or early stopping has used.
-    ``files`` have the parts that no verdict depends on, which are read when they are asked for.
+    ``files`` have the other parts, which are read when they are asked for.
     """
 
     manifest: Manifest
@@ -86,11 +90,21 @@ class Trained:
         rows = drawn_rows(self.model, self.preprocess, layout, seed, fitting(layout))
         return References(rows, drawn=True)
 
+    @cached_property
+    def views(self) -> Views | None:
+        """What rows are held beside; None of images, and of a run that keeps no rows.
+
+        Raises:
+            ArtifactError: their file is missing or damaged.
+        """
+        return load_views(self.manifest, self.files) if VIEWS in self.manifest.parts else None
+
     def scorer(self, device: str = "auto", *, noise_seed: int | None = None) -> Scorer:
         """What scores raw samples with this run's weights; see ``Scorer``.
 
         Raises:
             ConfigError: no such device.
+            ArtifactError: what it keeps to score with is damaged.
         """
         target, data = choose_device(device), self.manifest.data
         return Scorer(
@@ -99,8 +113,20 @@ class Trained:
             choose_precision(self.manifest.settings.train.precision, target),
             self.manifest.fingerprint,
             data.layout.shape if data.layout.kind == "image" else None,
+            views=self.views,
             noise_seed=noise_seed,
         )
+
+    def with_views(
+        self, neighbours: Sequence[Neighbours], references: Sequence[NDArray[Any]]
+    ) -> "Trained":
+        """The same with rows to hold others beside, of each flow, and references of each view."""
+        content = views_bytes(neighbours, references)
+        parts = {**self.manifest.parts, VIEWS: digest(content)}
+        manifest = replace(self.manifest, parts=parts)
+        assert isinstance(self.files, Memory)
+        files = {**self.files.files, manifest.part_file(VIEWS): content}
+        return replace(self, manifest=manifest, files=Memory(self.files.where, files))
 
     @classmethod
     def of(

@@ -10,15 +10,23 @@ from nice_anomaly.errors import ArtifactError, NiceAnomalyError, NotCalibratedEr
 from nice_anomaly.files import there
 from nice_anomaly.run.calibration import SUFFIX, calibrations, file_of, load_calibration
 from nice_anomaly.run.canaries import load_canaries
-from nice_anomaly.run.manifest import CANARIES, MANIFEST, REFERENCES, Manifest, load_manifest
+from nice_anomaly.run.manifest import (
+    CANARIES,
+    MANIFEST,
+    REFERENCES,
+    VIEWS,
+    Manifest,
+    load_manifest,
+)
 from nice_anomaly.run.references import load_references
 from nice_anomaly.run.results import RESULT, VERBS, load_result, result_file
 from nice_anomaly.run.stored import OLD, Folder, denied
+from nice_anomaly.run.views import load_views
 from nice_anomaly.run.weights import contents
 
 State = Literal["ok", "damaged", "of other weights", "left over", "of a training", "not of a run"]
 OF_TRAINING = (".training", "checkpoint.safetensors")
-OURS = ("weights-", f"{CANARIES}-", f"{REFERENCES}-")
+OURS = ("weights-", f"{CANARIES}-", f"{REFERENCES}-", f"{VIEWS}-")
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,8 @@ def _of_run(path: Path) -> Iterator[Seen]:
         yield _tried(manifest.part_file(CANARIES), lambda: load_canaries(manifest, files))
     if REFERENCES in manifest.parts:
         yield _tried(manifest.part_file(REFERENCES), lambda: load_references(manifest, files))
+    if VIEWS in manifest.parts:
+        yield _tried(manifest.part_file(VIEWS), lambda: load_views(manifest, files))
     for name in calibrations(path):
         yield _calibration(path, manifest, name)
     for verb in VERBS:

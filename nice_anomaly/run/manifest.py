@@ -34,6 +34,7 @@ from nice_anomaly.training import EpochSummary
 MANIFEST = "run.json"
 CANARIES = "canaries"
 REFERENCES = "references"  # not of every run
+VIEWS = "views"  # nor this
 MOST_NAMED = 8  # wrong entries in a sentence
 
 
@@ -121,6 +122,23 @@ class Manifest:
     def part_file(self, part: str) -> str:
         """The name of the file of a part, by what is in it."""
         return f"{part}-{self.parts[part][:12]}.safetensors"
+
+    @property
+    def folds(self) -> int:
+        """How many flows there are, each kept from one fold; 0 for a model that is one."""
+        return getattr(self.architecture, "count", 0)
+
+    @property
+    def cut(self) -> str:
+        """Which samples were used for what, for people."""
+        data = self.data
+        if self.folds:
+            learners = f"each of them was learned by {self.folds - 1} of {self.folds} flows"
+            return f"{data.n:,} in {self.folds} folds: {learners} and calibrates the other"
+        return (
+            f"{data.fit:,} to fit, {data.early_stopping:,} to tell when to stop, "
+            f"{data.calibration:,} for calibration"
+        )
 
     @property
     def seconds(self) -> float:

@@ -7,6 +7,7 @@ from datetime import datetime
 from math import isfinite
 from typing import TYPE_CHECKING, Any, get_args
 
+from nice_anomaly import flow
 from nice_anomaly.data import BUILTIN, Column, Layout, TableReading
 from nice_anomaly.density import Shape
 from nice_anomaly.settings import Settings
@@ -38,7 +39,8 @@ def faults(manifest: "Manifest") -> Iterator[str]:
         yield "parts"
     yield from _of_precision(manifest)
     yield from _of_history(manifest)
-    yield from _of_data(manifest.data)
+    bundle = isinstance(manifest.architecture, flow.bundle.Architecture)
+    yield from _of_data(manifest.data, folds=bundle)
     yield from _of_shape(manifest.architecture, manifest.settings, manifest.data.layout)
 
 
@@ -71,12 +73,19 @@ def _of_history(manifest: "Manifest") -> Iterator[str]:
         yield "best_epoch"
 
 
-def _of_data(data: "DataRecord") -> Iterator[str]:
+def _cut(data: "DataRecord", *, folds: bool) -> bool:
+    """Whether samples can have been cut so; in ``folds`` all are learned and all calibrate."""
+    parts = data.fit, data.early_stopping, data.calibration
+    if folds:
+        return parts == (data.n, 0, data.n)
+    return min(parts[:2]) >= 1 and data.calibration >= 0 and sum(parts) == data.n
+
+
+def _of_data(data: "DataRecord", *, folds: bool) -> Iterator[str]:
     if not _possible(data.layout):
         yield "data.layout"
         return
-    parts = data.fit, data.early_stopping, data.calibration
-    if min(data.fit, data.early_stopping) < 1 or data.calibration < 0 or sum(parts) != data.n:
+    if not _cut(data, folds=folds):
         yield "data.n"
     if not 0 <= data.repeated <= data.calibration:
         yield "data.repeated"
@@ -124,6 +133,12 @@ def _of_shape(architecture: Shape, settings: Settings, layout: Layout) -> Iterat
     """An architecture has what the settings say of it, in the fields that both have."""
     if architecture.dimensions != layout.dimensions:
         yield "architecture.dimensions"
+    if isinstance(architecture, flow.bundle.Architecture):
+        if settings.data.folds not in ("auto", architecture.count):
+            yield "architecture.count"
+        architecture = architecture.member
+    elif settings.data.folds not in ("auto", 0):
+        yield "settings.data.folds"
     if architecture.kind not in get_args(ModelName):
         return
     if architecture.kind != settings.model:

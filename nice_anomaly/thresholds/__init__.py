@@ -2,17 +2,19 @@
 
 from nice_anomaly.thresholds.bounds import Bounds, sides_of
 from nice_anomaly.thresholds.budget import Budget, a_day
-from nice_anomaly.thresholds.calibration import ALL, Calibration, Group, calibrate
+from nice_anomaly.thresholds.calibration import Calibration, calibrate
 from nice_anomaly.thresholds.choice import Numbers, RuleNumbers, choose, tail_of
 from nice_anomaly.thresholds.detection import Detection, detect
 from nice_anomaly.thresholds.discoveries import Discoveries, at_level
+from nice_anomaly.thresholds.groups import ALL, Group
+from nice_anomaly.thresholds.rule import Rule
 from nice_anomaly.thresholds.rules import (
     RULES,
     Certified,
     Conformal,
+    CrossConformal,
     Manual,
     Quantile,
-    Rule,
     Sigma,
 )
 from nice_anomaly.thresholds.said import score_of
@@ -25,6 +27,7 @@ __all__ = [
     "Calibration",
     "Certified",
     "Conformal",
+    "CrossConformal",
     "Detection",
     "Discoveries",
     "Group",

@@ -1,7 +1,7 @@
 """Calibration: a frozen value made from the scores of normal data the flow has not seen."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -9,55 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nice_anomaly.errors import ConfigError, DataError
-from nice_anomaly.scores import Origin, Scores, Typicality
-from nice_anomaly.thresholds.bounds import Bounds, sides_of
+from nice_anomaly.scores import Alignment, Origin, Scores, Typicality
+from nice_anomaly.thresholds.bounds import sides_of
 from nice_anomaly.thresholds.budget import Budget
-from nice_anomaly.thresholds.rules import Rule, Sigma
+from nice_anomaly.thresholds.choice import refuse_reserved, refuse_upper
+from nice_anomaly.thresholds.groups import ALL, Group, group_of_scores, split_by
+from nice_anomaly.thresholds.out_of_fold import proven_rate
+from nice_anomaly.thresholds.rule import Rule
+from nice_anomaly.thresholds.rules import Sigma
 from nice_anomaly.thresholds.sound import flaws
 from nice_anomaly.thresholds.weaker import weaker_claims
 from nice_anomaly.vocabulary import Tail
-from nice_anomaly.words import count_of
+from nice_anomaly.words import count_of, percent
 
 if TYPE_CHECKING:
     from nice_anomaly.plots import Figure
-
-MERGED = "(small groups)"
-ALL = "(all)"
-
-
-@dataclass(frozen=True, eq=False)
-class Group:
-    """Normal samples that share thresholds: all of them, or those of one camera, class, …
-
-    ``scores`` are those of its n calibration samples in increasing order. ``members`` are the
-    groups that it was merged from.
-    """
-
-    name: str
-    members: tuple[str, ...]
-    bounds: Bounds
-    scores: NDArray[np.float64]
-
-    @property
-    def n(self) -> int:
-        """How many normal samples the thresholds rest on."""
-        return len(self.scores)
-
-    @property
-    def flagged(self) -> int:
-        """How many of the calibration samples themselves would be flagged."""
-        below = np.searchsorted(self.scores, self.bounds.low, side="left")
-        return int(below + self.n - np.searchsorted(self.scores, self.bounds.high, side="right"))
-
-    @cached_property
-    def mean(self) -> float:
-        """Of the scores, in nats."""
-        return float(self.scores.mean())
-
-    @cached_property
-    def std(self) -> float:
-        """Of the scores, with n - 1."""
-        return float(self.scores.std(ddof=1)) if self.n > 1 else 0.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,7 +35,8 @@ class Calibration:
     ``without_promise`` names the groups too small for thresholds of their own; they use the
     overall ones. ``origin`` says what made the scores, with the ``typicality`` that it names.
     ``fresh`` normals came after the training, others were held out of it. ``budget`` is what the
-    rate was made from, where alarms a day were asked for.
+    rate was made from, where alarms a day were asked for. Where every calibration sample was scored
+    by the flow that has not seen its fold, ``folds`` ``[n]`` are theirs, in order of ``scores``.
     """
 
     rule: Rule
@@ -83,6 +50,7 @@ class Calibration:
     typicality: Typicality | None = None
     fresh: bool = False
     budget: Budget | None = None
+    folds: NDArray[np.integer] | None = None
 
     def __post_init__(self) -> None:
         """Raises ConfigError for what no rule would make of any scores."""
@@ -107,8 +75,31 @@ class Calibration:
     @property
     def claim(self) -> str:
         """What the rule promises here, in one line."""
-        left_out = self.overall.bounds.left_out
-        return self.rule.claim(self.n, left_out, grouped=bool(self.groups))
+        left_out, proven = self.overall.bounds.left_out, self.guaranteed_rate
+        said = self.rule.claim(self.n, left_out, grouped=bool(self.groups))
+        if self.folds is None or proven is None:
+            return said
+        return f"{said}; at most {percent(proven)} on average is proven"
+
+    @cached_property
+    def guaranteed_rate(self) -> float | None:
+        """The false-alarm rate that is promised, as the rule promises it; None promises none.
+
+        Of scores out of fold it is what is proven of the mean over calibrations, of all samples
+        together: of groups nothing is.
+        """
+        if self.folds is None or not self.rule.out_of_fold:
+            return self.rule.claimed_rate
+        if self.groups:
+            return None
+        rank, sizes = self.overall.bounds.rank, np.bincount(self.folds)
+        symmetric = not (self.origin.typicality or self.origin.views)  # they know all folds
+        return proven_rate(rank, sizes, symmetric=symmetric)
+
+    @cached_property
+    def alignment(self) -> Alignment | None:
+        """What gives scores by several flows the ranks that they have here."""
+        return None if self.folds is None else Alignment(self.scores, self.folds)
 
     @property
     def assumption(self) -> str:
@@ -179,77 +170,45 @@ def calibrate(
     typicality: Typicality | None = None,
     fresh: bool = False,
     more: Callable[[int, int], str] | None = None,
+    folds: NDArray[np.integer] | None = None,
 ) -> Calibration:
     """Thresholds from ``scores`` ``[n]`` of normal samples, by ``rule``.
 
     With ``groups`` ``[n]`` each group gets its own from its own scores (Mondrian: Vovk et al.
     2005). Groups with too few for the rule are merged, or if even that is too few, have the
     thresholds of all without a promise of their own; so has a sample without a group. Where n are
-    too few, ``more`` says how to come from n scores to those that it takes.
+    too few, ``more`` says how to come from n scores to those that it takes. Scores of samples in
+    ``folds`` ``[n]`` are each by the flow that has not seen the fold.
 
     Raises:
+        ConfigError: the promise of the rule is not about such scores.
         DataError: too few scores, NaN or +∞ (for ``Sigma`` -∞ too), all equal, no large group.
 
     >>> calibration = calibrate(Scores(np.array([-3.0, -1.0, -2.0])), Sigma(2))
     >>> calibration.threshold, calibration.n, calibration.rule.claimed_rate
     (-4.0, 3, None)
     """
-    values = scores.values
+    values, origin = scores.values, scores.origin
+    refuse_reserved(rule, out_of_fold=folds is not None)
+    refuse_upper(rule, tail)
     _check(values, rule, tail, more)
-    parts, small = ((), ()) if groups is None else _groups(values, groups, rule, tail)
+    parts, small = ((), ()) if groups is None else split_by(values, groups, rule, tail)
+    if folds is not None:
+        folds = folds[np.lexsort((folds, values))].astype(np.int16)
+        origin = replace(origin, aligned=Alignment(np.sort(values), folds).fingerprint)
     return Calibration(
         rule,
         tail,
-        scores.origin,
-        overall=_group(ALL, (), values, rule, tail),
+        origin,
+        overall=group_of_scores(ALL, (), values, rule, tail),
         groups=parts,
         without_promise=small,
         group_column=group_column,
         source=source,
         typicality=typicality,
         fresh=fresh,
+        folds=folds,
     )
-
-
-def _group(
-    name: str, members: tuple[str, ...], scores: NDArray[np.float64], rule: Rule, tail: Tail
-) -> Group:
-    ordered = np.sort(scores)
-    return Group(name, members, rule.bounds(ordered, tail), ordered)
-
-
-def _groups(
-    scores: NDArray[np.float64], names: Sequence[str | None], rule: Rule, tail: Tail
-) -> tuple[tuple[Group, ...], tuple[str, ...]]:
-    """The groups with thresholds of their own, and the names of those without."""
-    places = _places(names)
-    fewest = rule.fewest(tail)
-    large = sorted(name for name, rows in places.items() if len(rows) >= fewest)
-    small = tuple(sorted(places.keys() - set(large)))
-    if not large:
-        most = count_of(max(map(len, places.values()), default=0), "normal sample")
-        none = "the only group is not"
-        if len(places) != 1:
-            none = f"none of the {len(places):,} groups is"
-        raise DataError(
-            f"{none} large enough: the largest has {most}, this rule needs {fewest:,} in a group. "
-            f"Calibrate without groups, with more normals, or with a higher `alpha`."
-        )
-    found = [_group(name, (name,), scores[places[name]], rule, tail) for name in large]
-    rest = np.concatenate([np.empty(0, dtype=np.int64), *(places[name] for name in small)])
-    if len(rest) < fewest:
-        return tuple(found), small
-    return (*found, _group(MERGED, small, scores[rest], rule, tail)), ()
-
-
-def _places(names: Sequence[str | None]) -> dict[str, NDArray[np.int64]]:
-    """Where each name occurs; None does not count."""
-    numbers: dict[str | None, int] = {}
-    codes = np.fromiter((numbers.setdefault(name, len(numbers)) for name in names), dtype=np.int64)
-    order = np.argsort(codes, kind="stable")
-    cuts = np.searchsorted(codes[order], np.arange(1, len(numbers)))
-    found = zip(numbers, np.split(order, cuts), strict=True) if numbers else ()
-    return {name: rows for name, rows in found if name is not None}
 
 
 def _check(

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from nice_anomaly.errors import NotCalibratedError
 from nice_anomaly.scores import Scores
-from nice_anomaly.thresholds.calibration import Calibration, Group
+from nice_anomaly.thresholds.calibration import Calibration
+from nice_anomaly.thresholds.groups import Group
 from nice_anomaly.vocabulary import Tail
 
 
@@ -20,7 +21,9 @@ class Detection:
     ``p_value`` is the conformal p = (1 + #{S_i ≤ s}) / (n + 1) over the calibration scores S_i
     (Vovk et al. 2005): for a normal sample P(p ≤ α) ≤ α, as long as it is exchangeable with the
     calibration samples. Where both tails count, it is twice the smaller of this and its mirror
-    image, at most 1. ``groups`` names the group whose scores were taken, None without groups.
+    image, at most 1. Of aligned scores it is the cross-conformal p-value (Vovk 2015), whose
+    P(p ≤ α) is near α and at most what ``out_of_fold`` proves. ``groups`` names the group whose
+    scores were taken, None without groups.
     """
 
     scores: NDArray[np.float64]

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.thresholds.bounds import Bounds, sides_of
-from nice_anomaly.thresholds.calibration import Calibration, Group
+from nice_anomaly.thresholds.calibration import Calibration
+from nice_anomaly.thresholds.groups import Group
 from nice_anomaly.vocabulary import Tail
 from nice_anomaly.words import count_of
 
@@ -27,7 +28,8 @@ class Discoveries:
     Benjamini & Hochberg (1995), "bh": of m p-values in order the largest p_(r) ≤ r q / m is the
     level. Conformal p-values that share their calibration scores are positively dependent in the
     way this needs (Bates et al. 2023). Benjamini & Yekutieli (2001), "by": q is divided by
-    1 + 1/2 + … + 1/m, which holds under any dependence.
+    1 + 1/2 + … + 1/m, which holds under any dependence. Both need P(p ≤ t) ≤ t, which is not proven
+    of cross-conformal p-values: with those q is aimed at, and nothing is promised.
     """
 
     fdr: float
@@ -83,7 +85,13 @@ class Discoveries:
         fewest, n = self.fewest(calibration.smallest_p_value, m), calibration.n
         start = f"note: with {count_of(n, 'calibration score')} and {count_of(m, 'sample')}"
         enough = f"{self.normals_for_one(m, calibration.tail):,} calibration normals"
-        if calibration.tail == "both" and self.method == "bh":
+        if calibration.folds is not None:
+            yield (
+                "note: p-values out of fold are near those of fresh normals, but no proof of "
+                "discoveries reaches them: `fdr` is what these aim at. Fresh normals, "
+                "`calibrate(inputs)`, give the promise"
+            )
+        elif calibration.tail == "both" and self.method == "bh":
             yield (
                 "note: for both tails the proof of this procedure does not reach; `by=True` has one"
             )

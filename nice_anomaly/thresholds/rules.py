@@ -6,7 +6,6 @@ flagged too, and what the rule promises holds for the pair.
 """
 
 import math
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import ClassVar
@@ -17,59 +16,11 @@ from numpy.typing import NDArray
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.thresholds import ranks
 from nice_anomaly.thresholds.bounds import Bounds, number, ranked, sides_of
+from nice_anomaly.thresholds.rule import DRAWN, LEAST, OfRate, Rule
 from nice_anomaly.vocabulary import RuleName, Tail
 from nice_anomaly.words import count_of, percent, sure
 
-DRAWN = "new normals come as these came, independently, from the same source"
 MOST_SIGMAS = 1_000_000
-LEAST = 1e-9  # beyond it no number of normals would do, and floats end
-
-
-class Rule(ABC):
-    """What every rule has; its fields are its numbers, by the names that options have too."""
-
-    name: ClassVar[RuleName]
-
-    @property
-    def claimed_rate(self) -> float | None:
-        """The false-alarm rate that is promised; None promises none."""
-        return None
-
-    @property
-    def confidence(self) -> float | None:
-        """How often a calibration keeps that promise; None promises none."""
-        return None
-
-    def nominal_rate(self, tail: Tail) -> float | None:
-        """The rate if scores were normally distributed, where a rule thinks of that."""
-        del tail
-        return None
-
-    @abstractmethod
-    def fewest(self, tail: Tail) -> int:
-        """How many scores it takes."""
-
-    @abstractmethod
-    def bounds(self, scores: NDArray[np.float64], tail: Tail) -> Bounds:
-        """The thresholds from scores ``[n]`` in increasing order, n ≥ ``fewest(tail)``."""
-
-    @abstractmethod
-    def title(self, tail: Tail) -> str:
-        """The rule with its numbers, as short as it can be."""
-
-    @abstractmethod
-    def claim(self, n: int, left_out: int, *, grouped: bool) -> str:
-        """What it promises with n normals and so many ranks left out, in one line."""
-
-    def assumption(self, n: int, left_out: int, *, grouped: bool) -> str:
-        """What the promise stands on, in one line."""
-        del n, left_out, grouped
-        return DRAWN
-
-    def smallest_rate(self, n: int, tail: Tail) -> float | None:
-        """The smallest rate that n scores could promise; None where n does not decide that."""
-        del n, tail
-        return None
 
 
 @dataclass(frozen=True)
@@ -122,30 +73,7 @@ class Sigma(Rule):
 
 
 @dataclass(frozen=True)
-class _OfRate(Rule):
-    """What rules for a rate α have in common."""
-
-    alpha: float
-
-    def __post_init__(self) -> None:
-        if not LEAST <= number("alpha", self.alpha) <= 1 - LEAST:
-            raise ConfigError(
-                f"`alpha` takes a rate between 0 and 1, like 0.01 for 1 %, got {self.alpha:g}."
-            )
-
-    @property
-    def claimed_rate(self) -> float | None:
-        """α, if the rule promises it."""
-        return self.alpha
-
-    def title(self, tail: Tail) -> str:
-        """See ``Rule``."""
-        del tail
-        return f"{self.name} {percent(self.alpha)}"
-
-
-@dataclass(frozen=True)
-class Certified(_OfRate):
+class Certified(OfRate):
     """At most α false alarms, and not only on average: ``confidence`` of all calibrations keep it.
 
     The threshold is the k-th smallest score, k = ``ranks.certified_rank``.
@@ -156,6 +84,7 @@ class Certified(_OfRate):
 
     confidence: float = 0.95
     name: ClassVar[RuleName] = "certified"
+    out_of_fold: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -186,7 +115,7 @@ class Certified(_OfRate):
 
 
 @dataclass(frozen=True)
-class Conformal(_OfRate):
+class Conformal(OfRate):
     """At most α false alarms on average over calibrations; up to half of them exceed it.
 
     Flagged is exactly what has a p-value of at most α.
@@ -196,6 +125,7 @@ class Conformal(_OfRate):
     """
 
     name: ClassVar[RuleName] = "conformal"
+    out_of_fold: ClassVar[bool] = False
 
     def fewest(self, tail: Tail) -> int:
         """See ``Rule``."""
@@ -224,7 +154,48 @@ class Conformal(_OfRate):
 
 
 @dataclass(frozen=True)
-class Quantile(_OfRate):
+class CrossConformal(OfRate):
+    """A rate near α from scores out of fold: every normal calibrates, and teaches other flows.
+
+    Flagged is exactly what has a cross-conformal p-value of at most α (Vovk 2015). What is proven
+    of the rate depends on the folds and is less than α: see ``out_of_fold``.
+
+    >>> CrossConformal(0.05).fewest("low")
+    19
+    """
+
+    name: ClassVar[RuleName] = "cross-conformal"
+    claimed_rate: ClassVar[None] = None
+    out_of_fold: ClassVar[bool] = True
+
+    def fewest(self, tail: Tail) -> int:
+        """See ``Rule``."""
+        del tail  # it has the lower one
+        return ranks.fewest_conformal(self.alpha)
+
+    def bounds(self, scores: NDArray[np.float64], tail: Tail) -> Bounds:
+        """See ``Rule``."""
+        return ranked(scores, ranks.conformal_rank(len(scores), self.alpha), tail)
+
+    def claim(self, n: int, left_out: int, *, grouped: bool) -> str:
+        """See ``Rule``; a ``Calibration`` adds what is proven."""
+        del n, left_out
+        where = " in every group, without a proof" if grouped else ""
+        return f"a rate near {percent(self.alpha)}{where}"
+
+    def assumption(self, n: int, left_out: int, *, grouped: bool) -> str:
+        """See ``Rule``."""
+        del n, left_out, grouped
+        return f"{DRAWN}; what all folds share, like the scale of columns, is taken as given"
+
+    def smallest_rate(self, n: int, tail: Tail) -> float:
+        """See ``Rule``."""
+        del tail
+        return 1 / (n + 1)
+
+
+@dataclass(frozen=True)
+class Quantile(OfRate):
     """The empirical α quantile, for both tails α / 2 each. It aims at α and promises nothing.
 
     >>> Quantile(0.5).bounds(np.array([1.0, 2.0, 3.0, 4.0]), "low")
@@ -290,5 +261,5 @@ class Manual(Rule):
 
 
 RULES: dict[RuleName, type[Rule]] = {
-    rule.name: rule for rule in (Sigma, Certified, Conformal, Quantile, Manual)
+    rule.name: rule for rule in (Sigma, Certified, Conformal, CrossConformal, Quantile, Manual)
 }  # in the order in which a number without a rule finds one that has it

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from nice_anomaly.scores import Alignment
+from nice_anomaly.settings import MOST_FOLDS
 from nice_anomaly.thresholds import ranks
 from nice_anomaly.thresholds.bounds import Bounds, ranked, sides_of
-from nice_anomaly.thresholds.rules import RULES, Certified, Manual, Rule, Sigma
+from nice_anomaly.thresholds.rule import Rule
+from nice_anomaly.thresholds.rules import RULES, Certified, Manual, Sigma
 from nice_anomaly.vocabulary import Tail
 
 if TYPE_CHECKING:
-    from nice_anomaly.thresholds.calibration import Calibration, Group
+    from nice_anomaly.thresholds.calibration import Calibration
+    from nice_anomaly.thresholds.groups import Group
 
 SLACK = 1e-9  # of sums of floats, which differ between processors
 NOTHING = Bounds(-math.inf)  # below it nothing is: of a rule that takes more scores than there are
@@ -37,9 +41,11 @@ def flaws(calibration: "Calibration") -> Iterator[str]:
     column = calibration.group_column
     if not all(isinstance(text, str) for text in texts) or not isinstance(column, str | None):
         yield "a name in it is no text"
+    yield from _of_folds(calibration)
     origin, typicality = calibration.origin, calibration.typicality
     made = None if typicality is None else (typicality.name, typicality.fingerprint)
-    if made is not None and made != (origin.score, origin.typicality):
+    other = made is not None and made != (origin.score, origin.typicality)
+    if other or (origin.views and (made is not None or origin.score != "auto")):
         yield "its scores are not those of what it holds"
     budget = calibration.budget
     if budget is not None and not math.isclose(budget.rate, getattr(rule, "alpha", math.nan)):
@@ -61,6 +67,25 @@ def _of_group(group: "Group") -> Iterator[str]:
         yield f"the scores of {group.name} are not in order, or no numbers"
     if not bounds.low <= bounds.high or bounds.rank < 0:
         yield f"the thresholds of {group.name} are no numbers, or cross"
+
+
+def _of_folds(calibration: "Calibration") -> Iterator[str]:
+    folds, made = calibration.folds, calibration.rule.out_of_fold
+    if made is not None and made != (folds is not None):
+        yield "its rule is for other scores"
+    if made and calibration.tail == "both":
+        yield "its rule has no upper tail"
+    if folds is None:
+        if calibration.origin.aligned:
+            yield "its scores are of folds that it does not have"
+        return
+    if calibration.fresh:
+        yield "fresh samples are in no folds"
+    numbers = folds.dtype.kind in "iu" and folds.shape == calibration.scores.shape
+    if not numbers or folds.min() < 0 or folds.max() >= MOST_FOLDS:
+        yield "its folds are no numbers of folds"
+    elif calibration.origin.aligned != Alignment(calibration.scores, folds).fingerprint:
+        yield "its scores are of other folds"
 
 
 def _of_groups(calibration: "Calibration") -> Iterator[str]:

@@ -4,7 +4,8 @@ import math
 
 from nice_anomaly.thresholds import ranks
 from nice_anomaly.thresholds.bounds import sides_of
-from nice_anomaly.thresholds.rules import Certified, Rule
+from nice_anomaly.thresholds.rule import Rule
+from nice_anomaly.thresholds.rules import Certified
 from nice_anomaly.vocabulary import Tail
 
 LEAST_CONFIDENCE = 0.5  # below that a claim is more likely wrong than right
@@ -18,12 +19,13 @@ def weaker_claims(rule: Rule, n: int, tail: Tail) -> str:
     Or keep the rate and accept `confidence=0.85`, or `rule='conformal'`, which keeps it on
     average.
     """
+    more = "Train on more normals" if rule.out_of_fold else "Give more normals with `inputs`"
     least = rule.smallest_rate(n, tail) if n > 1 else None
     if least is None:
-        return "Give more normals with `inputs`."
+        return f"{more}."
     offer = ranks.rounded_up(least)
     support = f", or accept a higher rate: {n:,} can support `alpha={offer:g}`" if offer < 1 else ""
-    return f"Give more normals with `inputs`{support}.{_for_the_rate(rule, n, sides_of(tail))}"
+    return f"{more}{support}.{_for_the_rate(rule, n, sides_of(tail))}"
 
 
 def _for_the_rate(rule: Rule, n: int, sides: int) -> str:
