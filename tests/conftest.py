@@ -164,7 +164,7 @@ def shared_cells(tmp_path_factory: pytest.TempPathFactory, command: Command) -> 
         done = command(
             "train", "--input", "train.csv", "--id-column", "patient",
             "--label-column", "diagnosis", "--anomaly-value", "malignant",
-            "--set", "train.epochs=3",
+            "--folds", "0", "--set", "train.epochs=3",
         )  # fmt: skip
         assert done.code == 0, done.err
         assert "anomalous by label" in done.err

@@ -97,7 +97,7 @@ def dated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     days = [f"2025-03-{day:02}" for day in range(1, 12)]
     write_csv(folder / "train.csv", ["when", "a", "b"], rows(days, 40, seed=0))
     with chdir(folder):
-        done = Command()("train", "train.csv", "--set", "train.epochs=2")
+        done = Command()("train", "train.csv", "--folds", "0", "--set", "train.epochs=2")
     assert done.code == 0, done.err
     return folder
 

@@ -78,12 +78,12 @@ def test_an_output_is_written_as_the_input_was(command: Command) -> None:
     found = Path("found.csv").read_bytes()
     mark = b"\xef\xbb\xbf"
     assert given.startswith(mark)
-    assert found.startswith(mark + b"id;score;margin;p_value;flagged;row;note;Zeit;")
+    assert found.startswith(mark + b"id;score;margin;p_value;flagged;row;note;view;nearest;Zeit;")
     before, after = (
         list(csv.reader(content.decode("utf-8-sig").splitlines(), delimiter=";"))
         for content in (given, found)
     )
-    assert [line[7:] for line in after] == before
+    assert [line[9:] for line in after] == before
     scores = [line[1] for line in after[1:]]
     assert all("," in score and "." not in score for score in scores)
 

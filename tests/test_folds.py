@@ -216,7 +216,7 @@ def test_every_normal_calibrates_by_the_flow_that_has_not_seen_it() -> None:
     expected = np.empty(90)
     for j, member in enumerate(scorer.members):
         expected[own.folds == j] = member(ROWS[own.folds == j]).values
-    assert np.allclose(run.normals().scores.values, expected)
+    assert np.allclose(run.normals(score="likelihood").scores.values, expected)
     assert run.calibrate(rule="quantile", alpha=0.1).n == 90
     assert not np.allclose(run.score(ROWS).values, expected)
 

@@ -19,7 +19,7 @@ from nice_anomaly import sheets
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.output import AS_THEY_COME, Arrangement, open_rows
 
-OURS = ["id", "score", "margin", "p_value", "flagged", "row", "note"]
+OURS = ["id", "score", "margin", "p_value", "flagged", "row", "note", "view", "nearest"]
 NAMES = ["when", "größe", "id", "word"]
 ODD = [  # the last rows of new.csv: far out, a formula and a control character, gaps
     ["01.04.2025 10:00", "1.099,50", "1,50", "=1+1"],
@@ -184,8 +184,11 @@ def test_texts_of_a_sheet_are_no_formulas(command: Command, folder: Path) -> Non
 
 
 def test_a_name_that_is_taken_twice_is_given_once(command: Command, folder: Path) -> None:
-    """The input has a column of our name, and one that is called as we would call that."""
-    lines = [["id", "input id", "a"], *([f"n{i}", f"m{i}", i * 0.37 % 1] for i in range(60))]
+    """The input has columns of our names, and one that is called as we would call that."""
+    lines = [
+        ["id", "input id", "view", "a"],
+        *([f"n{i}", f"m{i}", i % 7, i * 0.37 % 1] for i in range(60)),
+    ]
     with Path("clash.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows(lines)
     run = "--run", "runs/clash"
@@ -194,6 +197,8 @@ def test_a_name_that_is_taken_twice_is_given_once(command: Command, folder: Path
     assert command("detect", "clash.csv", *run, "-o", "out.jsonl", "--keep-columns").code == 0
     first = json.loads((folder / "out.jsonl").read_text().splitlines()[0])
     assert (first["id"], first["input input id"], first["input id"]) == ("0", "n0", "m0")
+    assert first["input view"] == "0"
+    assert first["view"] is None  # ours, which says it of what is flagged
 
 
 def test_files_with_other_columns_are_not_mixed_up(command: Command, folder: Path) -> None:

@@ -29,7 +29,8 @@ def test_a_labelled_table_gets_both_errors_and_a_ranking(command: Command) -> No
     result = command.json("detect", "--input", "new.csv", "--output", "out.csv")
     rows, new = rows_of("out.csv"), rows_of("new.csv")
     assert [row["id"] for row in rows] == [row["patient"] for row in new]
-    assert list(rows[0]) == ["id", "score", "margin", "p_value", "flagged", "row", "note"]
+    named = ["id", "score", "margin", "p_value", "flagged", "row", "note", "view", "nearest"]
+    assert list(rows[0]) == named
     malignant = np.array([row["diagnosis"] == "malignant" for row in new])
     flagged = np.array([row["flagged"] == "true" for row in rows])
     assert result["n"] == len(rows) == 284

@@ -545,7 +545,7 @@ def test_a_score_of_features_that_the_run_has_not_is_refused(cells: Path) -> Non
     run = load_run(cells)
     images = learn(
         np.random.default_rng(0).integers(0, 256, (900, 4, 4), dtype=np.uint8),
-        overrides=["train.epochs=1", "flow.width=16"],
+        overrides=["train.epochs=1", "flow.width=16", "data.folds=0"],
     )
     judged = images.calibrate(score="auto", say=str)
     forged = replace(judged, origin=replace(judged.origin, weights=run.manifest.fingerprint))

@@ -91,7 +91,7 @@ Per = Annotated[
     ),
 ]
 EXAMPLES = (
-    "nice-anomaly calibrate --alpha 0.01 --confidence 0.95",
+    "nice-anomaly calibrate --alpha 0.01",
     "nice-anomaly calibrate this-week.csv --alarms 5/day --per 400",
 )
 

@@ -86,5 +86,7 @@ def _read(
         found = read_images(inputs, wishes, reading, settings, seed, source, watch)
     else:
         found = read_table(inputs, wishes, reading, settings, seed, source, watch)
-    by = None if reading is None else reading.group_column
-    return found if by not in (None, settings.group_column) else in_folds(found, settings, seed)
+    by, together = None if reading is None else reading.group_column, settings.group_column
+    if together is not None and by not in (None, together):
+        return found  # the groups are others than those that folds keep together
+    return in_folds(found, settings, seed)
