@@ -49,8 +49,10 @@ class TooFewNormalsWarning(UserWarning):
 class NiceDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
     """Outliers of a table, with a false-alarm rate: the density of normal rows by a NICE flow.
 
-    ``fit`` takes every row as normal. It keeps a tenth of them to stop the training in time and a
-    quarter for the threshold, which the flow never sees. Missing cells (NaN) are read: that they
+    ``fit`` takes every row as normal. Up to 2,000 are cut into folds: five or ten flows learn, each
+    all but one fold, and every row counts for the threshold by the flow that has not seen it. Of
+    more, or with a ``confidence``, a tenth is kept to stop the training in time and a quarter for
+    the threshold, which the flow never sees. Missing cells (NaN) are read: that they
     are missing is learned too. Infinite ones are refused. A pandas, Polars or Arrow frame whose
     columns have names may also hold categories, truths and dates; of another frame or an array
     all has to be numbers. More than 100,000 rows are reduced to a random choice of that many
@@ -62,18 +64,18 @@ class NiceDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
         The false-alarm rate: of new normal rows at most this share is flagged. It is *no* share
         of outliers ("contamination") in X.
     confidence
-        None keeps ``alpha`` on average over fits (conformal), or with ``data.folds``, where no
-        rows are held out, a rate near it (cross-conformal); a number like 0.95 keeps it in that
-        share of all fits (certified), which takes more rows.
+        None keeps a rate near ``alpha`` in folds (cross-conformal), and ``alpha`` on average over
+        fits where rows are held out (conformal); a number like 0.95 keeps it in that share of all
+        fits (certified), which takes more rows, for a part of them is held out.
     config
-        A shipped configuration or a YAML file. What it says of ``calibrate`` does not count.
+        A shipped configuration or a YAML file. Of what it says of ``calibrate`` the score counts.
     overrides
         Single settings on top, like ``["train.epochs=5"]``.
     device
         auto, cpu or cuda.
     random_state
-        Decides which rows are held out, and the training. A number s gives the run of
-        ``nice_anomaly.learn(X, config=…, seed=s)``.
+        Decides which rows are in which fold or held out, and the training. A number s gives the
+        run of ``nice_anomaly.learn(X, config=…, seed=s)``.
 
     Attributes
     ----------
@@ -83,10 +85,10 @@ class NiceDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
         another training. Of X it holds up to 10,000 rows, beside which others are held, unless
         ``overrides=["neighbours=false"]``.
     calibration_
-        Its ``Calibration``: the rule, its claim, and the scores of the held-out rows.
+        Its ``Calibration``: the rule, its claim, and the scores that it rests on.
     offset_
         The threshold. It is -inf, after a ``TooFewNormalsWarning``, where so few rows
-        were held out that only flagging nothing keeps the promise.
+        are there for it that only flagging nothing keeps the promise.
     n_features_in_
         The number of columns.
     feature_names_in_
@@ -94,7 +96,8 @@ class NiceDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
 
     The promise is for new rows that come as those in X came, independently; rows of X itself, as
     in ``fit_predict``, are known to the flow. A score depends on its row alone, up to the rounding
-    of float32. A pickle holds the run in its own safe format and gives the same to the bit.
+    of float32, which in folds may move it by a rank. A pickle holds the run in its own safe format
+    and gives the same to the bit.
 
     Every method raises ValueError for what it cannot read, ``fit`` also for settings that cannot
     be, for less than eight rows, and for rows that are all the same.
@@ -169,7 +172,10 @@ class NiceDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sklear
         return self.calibration_.threshold
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
-        """Log-likelihoods of X ``[n, d]`` in nats, or as settings score, ``[n]``."""
+        """How usual each row of X ``[n, d]`` is, ``[n]``; higher is more normal.
+
+        With ``calibrate.score=likelihood`` in ``overrides`` it is the log-likelihood in nats.
+        """
         return self._detection(X).scores
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
@@ -286,12 +292,11 @@ def _too_few(calibration: Calibration, rows: int) -> str:
     fewest, least = rule.fewest("low"), rule.smallest_rate(n, "low")
     offer = 1.0 if least is None else ranks.rounded_up(least)
     accept = f", or accept `alpha={offer:g}`, which {n:,} support" if offer < 1 else ""
-    nothing = "nothing is flagged (offset_ is -inf). Fit on more rows"
-    if calibration.folds is not None:
-        needs = f"{calibration.title} needs {fewest:,} normals"
-        return f"{needs}, and this fit had {n:,}: {nothing}{accept}."
+    kind, had, way = "normals", f"had {n:,}", ""
+    if calibration.folds is None:
+        kind, had = "held-out normals", f"held out {n:,} of {rows:,} rows"
+        way = f", of which `overrides=['data.calibration={fewest}']` holds out enough"
     return (
-        f"{calibration.title} needs {fewest:,} held-out normals, and this fit held out {n:,} of "
-        f"{rows:,} rows: {nothing}, of which "
-        f"`overrides=['data.calibration={fewest}']` holds out enough{accept}."
+        f"{calibration.title} needs {fewest:,} {kind}, and this fit {had}: nothing is flagged "
+        f"(offset_ is -inf). Fit on more rows{way}{accept}."
     )

@@ -69,6 +69,47 @@ def fitted() -> NiceDetector:
     return quick(alpha=0.1).fit(rows(400))
 
 
+# By default: in folds, by the oddest of three views
+
+
+@pytest.fixture(scope="module")
+def in_folds() -> NiceDetector:
+    return NiceDetector(alpha=0.1, overrides=SMALL).fit(rows(120))
+
+
+def test_every_row_counts_for_the_threshold(in_folds: NiceDetector) -> None:
+    assert (in_folds.calibration_.rule.name, in_folds.calibration_.n) == ("cross-conformal", 120)
+    assert in_folds.run_.manifest.folds == 5
+    assert in_folds.offset_ == in_folds.calibration_.scores[12 - 1]  # ⌊0.1 · 121⌋ = 12
+
+
+def test_flagged_is_what_has_a_cross_conformal_p_value_of_at_most_alpha(
+    in_folds: NiceDetector,
+) -> None:
+    x = np.concatenate([rows(400, seed=1), 3 * rows(400, seed=2)])
+    flagged = in_folds.predict(x) == -1
+    assert 0 < flagged.sum() < 800
+    assert ((in_folds.p_values(x) <= 0.1) == flagged).all()
+    assert ((in_folds.decision_function(x) < 0) == flagged).all()
+
+
+def test_a_rate_that_is_certain_takes_rows_that_no_flow_has_seen() -> None:
+    certain = NiceDetector(alpha=0.2, confidence=0.9, overrides=SMALL).fit(rows(120))
+    assert (certain.calibration_.rule.name, certain.calibration_.n) == ("certified", 30)
+    with pytest.raises(ValueError, match="samples that no flow has seen, and these are in folds"):
+        NiceDetector(confidence=0.9, overrides=[*SMALL, "data.folds=4"]).fit(rows(120))
+
+
+def test_too_few_rows_even_in_folds_are_told() -> None:
+    with pytest.warns(TooFewNormalsWarning) as told:
+        detector = NiceDetector(alpha=0.05, overrides=SMALL).fit(rows(15))
+    assert str(told[-1].message) == (
+        "cross-conformal 5.00 % needs 19 normals, and this fit had 15: nothing is flagged (offset_ "
+        "is -inf). Fit on more rows, or accept `alpha=0.063`, which 15 support."
+    )
+    assert detector.predict([[1e9, -1e9]]).tolist() == [1]
+
+
 # What scikit-learn asks
 
 
@@ -264,11 +305,13 @@ def test_a_random_state_decides_all() -> None:
     assert scores(None) != scores(None)
 
 
-@pytest.mark.parametrize("n", [20, 400])
+@pytest.mark.parametrize(("n", "overrides"), [(20, QUICK), (400, QUICK), (60, SMALL)])
 @pytest.mark.parametrize("way", ["pickle", "deepcopy", "joblib"])
 @pytest.mark.filterwarnings("ignore::nice_anomaly.sklearn.TooFewNormalsWarning")
-def test_a_copy_gives_the_same_to_the_bit(way: str, n: int, tmp_path: Path) -> None:
-    detector, x = quick(alpha=0.05, random_state=2).fit(rows(n)), rows(40, seed=1)
+def test_a_copy_gives_the_same_to_the_bit(
+    way: str, n: int, overrides: list[str], tmp_path: Path
+) -> None:
+    detector, x = quick(random_state=2, overrides=overrides).fit(rows(n)), rows(40, seed=1)
     if way == "pickle":
         again = pickle.loads(pickle.dumps(detector))
     elif way == "deepcopy":

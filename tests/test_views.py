@@ -5,10 +5,12 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.spatial.distance import cdist
 
+from nice_anomaly import learn
 from nice_anomaly.errors import ConfigError
 from nice_anomaly.flow import Architecture, Flow
 from nice_anomaly.preprocess import Preprocess
@@ -267,6 +269,17 @@ def test_no_normal_is_given_away_for_views() -> None:
     found = fitted(ready, "auto", measured, np.arange(100), 0)
     assert (found.places == np.arange(100)).all()
     assert found.scores.origin == ready.origin
+
+
+def test_the_nearest_row_is_called_as_the_frame_calls_it() -> None:
+    frame = pd.DataFrame(ROWS[:120], index=[f"part {i}" for i in range(120)])
+    odd = frame.iloc[[7, 90]] + 0.001
+    run = learn(frame, overrides=["data.folds=0", "train.epochs=1"])
+    run.calibrate(threshold=0.0)
+    names = run.detect(odd).to_frame()["nearest"]
+    known = {f"part {i}" for i in run.own_data().material.split.fit}
+    assert all(name in known for name in names)
+    assert [name for name in names if name in odd.index] == [n for n in odd.index if n in known]
 
 
 def test_what_lies_between_clusters_is_seen_by_neighbours_alone() -> None:

@@ -85,7 +85,7 @@ Folds = Annotated[
         "--folds",
         metavar="K|0|auto",
         help="Flows that each learn all but one of K folds, so that every sample calibrates. 0: "
-        "one flow, a part held out. auto: 5 up to 2,000 samples, 10 up to 100. Default: 0.",
+        "one flow, a part held out. Default, of files: 5 up to 2,000 samples, 10 up to 100.",
     ),
 ]
 GroupColumn = Annotated[

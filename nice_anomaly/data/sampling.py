@@ -1,5 +1,6 @@
 """Sampling: at most so many rows of a table whose length nobody knows beforehand."""
 
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -10,6 +11,24 @@ from nice_anomaly.data.tables import Chunk
 from nice_anomaly.data.tables.cells import LONGEST, Cells, cut, words
 from nice_anomaly.errors import DataError
 from nice_anomaly.limits import limit, refuse_beyond
+
+
+@dataclass(frozen=True, eq=False)
+class _Origin:
+    """Where the chosen rows of a piece come from, and how the index of a frame names them."""
+
+    name: str
+    rows: NDArray[np.int64]
+    labels: NDArray[np.object_] | None
+
+    @classmethod
+    def of(cls, chunk: Chunk, rows: NDArray[np.int64]) -> "_Origin":
+        labels = None if chunk.ids is None else np.array(chunk.ids, dtype=object)[rows]
+        return cls(chunk.name, chunk.start + rows, labels)
+
+    def only(self, some: NDArray[np.bool_]) -> "_Origin":
+        labels = None if self.labels is None else self.labels[some]
+        return replace(self, rows=self.rows[some], labels=labels)
 
 
 class Sample:
@@ -23,7 +42,7 @@ class Sample:
         self._most = most
         self._random = np.random.default_rng(seed)
         self._pieces: list[dict[str, Cells]] = []
-        self._origins: list[tuple[str, NDArray[np.int64]]] = []
+        self._origins: list[_Origin] = []
         self._draws: list[NDArray[np.float64]] = []
         self._left_out: dict[str, str] = {}
         self._characters = 0
@@ -38,7 +57,7 @@ class Sample:
         self._pieces.append(piece)
         self._characters += _characters(piece)
         self._left_out |= chunk.unusable
-        self._origins.append((chunk.name, chunk.start + np.flatnonzero(kept)))
+        self._origins.append(_Origin.of(chunk, np.flatnonzero(kept)))
         self._draws.append(self._random.random(int(kept.sum())))
         if sum(map(len, self._draws)) > 2 * self._most or self._characters > limit("texts"):
             self._prune()
@@ -56,7 +75,7 @@ class Sample:
         names = [name for name in self._pieces[0] if all(name in piece for piece in self._pieces)]
         if not names:
             raise DataError(
-                f"{self._origins[0][0]} and the files after it have no column in common."
+                f"{self._origins[0].name} and the files after it have no column in common."
             )
         return {name: _joined([piece[name] for piece in self._pieces]) for name in names}
 
@@ -69,16 +88,21 @@ class Sample:
 
     def origin(self, row: int) -> str:
         """The file that a chosen row comes from, and its number there, in words."""
-        for name, rows in self._origins:
-            if row < len(rows):
-                return row_of(name, int(rows[row]))
-            row -= len(rows)
+        for one in self._origins:
+            if row < len(one.rows):
+                return row_of(one.name, int(one.rows[row]))
+            row -= len(one.rows)
         raise IndexError(row)
 
     def names(self, *, many: bool) -> list[str]:
-        """The number of every chosen row in its file, after its name if there are ``many``."""
+        """The number of every chosen row in its file, after its name if there are ``many``.
+
+        That of a frame with an index is its label there.
+        """
         return [
-            f"{name}:{row}" if many else str(row) for name, rows in self._origins for row in rows
+            f"{one.name}:{word}" if many else str(word)
+            for one in self._origins
+            for word in (one.rows if one.labels is None else one.labels)
         ]
 
     def _prune(self) -> None:
@@ -90,8 +114,7 @@ class Sample:
             stay = own < limit
             self._draws[i] = own[stay]
             self._pieces[i] = {name: cells[stay] for name, cells in self._pieces[i].items()}
-            name, rows = self._origins[i]
-            self._origins[i] = name, rows[stay]
+            self._origins[i] = self._origins[i].only(stay)
         self._characters = sum(map(_characters, self._pieces))
 
 

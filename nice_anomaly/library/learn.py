@@ -66,10 +66,10 @@ def learn(
     from. ``separator``, ``decimal``, ``dates`` (dmy or mdy) and ``sheet`` say how tables are
     written, where a file does not show it. ``run`` is a folder to keep it in; ``resume`` goes on
     there. In K ``folds`` K flows learn, each all but one of them, and every sample calibrates; 0 is
-    one flow that holds some out, and "auto" decides by their number. Samples of one
-    ``group_column`` are in one fold. A ``private`` run keeps no samples: its model draws what it
-    needs. Another one of a table keeps up to 10,000 rows, the ``neighbours`` of new ones.
-    ``listen`` hears each step.
+    one flow that holds some out, and "auto", the default of ``inputs``, is 5 up to 2,000 samples
+    and 10 up to 100. Samples of one ``group_column`` are in one fold. A ``private`` run keeps no
+    samples: its model draws what it needs. Another one of a table keeps up to 10,000 rows, the
+    ``neighbours`` of new ones. ``listen`` hears each step.
 
     Raises:
         ConfigError: settings or options that cannot be, or a folder that holds a run.
