@@ -9,7 +9,7 @@ from nice_anomaly.data import Material
 from nice_anomaly.preprocess import Preprocess
 from nice_anomaly.scores.likelihood import CHUNK
 from nice_anomaly.scores.neighbours import Neighbours, chosen
-from nice_anomaly.scores.views import FEWEST
+from nice_anomaly.scores.views import FEWEST, VIEWS
 from nice_anomaly.settings import Settings
 
 Array = NDArray[np.float64]
@@ -17,7 +17,7 @@ Kept = tuple[tuple[Neighbours, ...], Array]
 
 
 def kept_rows(material: Material, preprocess: Preprocess, settings: Settings) -> Kept | None:
-    """Rows to hold others beside, and the distances ``[m, 2]`` of samples that are none of them.
+    """Rows to hold others beside, and the distances ``[m, 3]`` of samples that are none of them.
 
     Those samples are the ones that tell when to stop. In folds there are rows for every flow, those
     that it may see, and every sample has its distances to the rows for the flow of its own fold.
@@ -44,7 +44,7 @@ def kept_rows(material: Material, preprocess: Preprocess, settings: Settings) ->
     if min((own != j).sum() for j in range(count)) < FEWEST:
         return None
     every = tuple(beside(own != j) for j in range(count))
-    distances = np.empty((len(parts.folds), 2))
+    distances = np.empty((len(parts.folds), len(VIEWS) - 1))
     for j, one in enumerate(every):
         held_out = np.flatnonzero(parts.folds == j)
         distances[held_out] = one.distances(_seen(material, on_cpu, held_out))

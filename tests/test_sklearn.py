@@ -69,7 +69,7 @@ def fitted() -> NiceDetector:
     return quick(alpha=0.1).fit(rows(400))
 
 
-# By default: in folds, by the oddest of three views
+# By default: in folds, by four views of a row
 
 
 @pytest.fixture(scope="module")

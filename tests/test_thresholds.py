@@ -204,8 +204,8 @@ DRIFTS: dict[str, tuple[str, list[str], list[str]]] = {
         ["less usual than those held out", "the claim is too cautious for such samples"],
     ),
     "tamer": (
-        "tame.csv", ["--alpha", "0.05"],
-        ["more usual than those held out", "the claim is wrong for such samples"],
+        "tame.csv", ["--alpha", "0.05", "--score", "likelihood"],
+        ["more probable than those held out", "the claim is wrong for such samples"],
     ),
     "what is usual is too normal now": (
         "drifted.csv", ["--alpha", "0.05", "--tail", "both"],

@@ -16,7 +16,7 @@ from nice_anomaly.flow import Architecture, Flow
 from nice_anomaly.preprocess import Preprocess
 from nice_anomaly.scores import Scorer, Views, fitted
 from nice_anomaly.scores.neighbours import NEAREST, Neighbours, chosen
-from nice_anomaly.scores.views import FEWEST, Reference
+from nice_anomaly.scores.views import FEWEST, VIEWS, Reference
 
 Array = np.ndarray[Any, Any]
 NOISE = 0.2
@@ -62,6 +62,26 @@ def test_distances_by_hand() -> None:
     assert found.distances(x)[0, 1] == pytest.approx(7 / spread, rel=1e-5)
 
 
+def test_local_density_by_hand() -> None:
+    """Twelve rows a step of 1 apart, twelve a step of 10; 5 beside either is as far from both."""
+    near, far = np.arange(12.0), 1_000 + 10 * np.arange(12.0)
+    found = of(np.concatenate([near, far])[:, None], noise=0.01)
+    ends = found.distances(torch.tensor([[-5.0], [11 + 5.0], [995.0], [1_115.0]]))
+    assert ends[:, 0] == pytest.approx([7, 7, 25, 25])
+    own = np.array([3, 2.2, 1.8, 1.8, 1.8])  # of 0 … 4, to the five nearest of the others
+    expected = np.log(7) - np.log(own).mean()
+    assert ends[:2, 2] == pytest.approx([expected, expected], abs=1e-3)
+    assert ends[2:, 2] == pytest.approx(np.log(25) - np.log(10 * own).mean(), abs=1e-3)
+
+
+def test_copies_are_as_close_as_the_noise_of_training_lets_them() -> None:
+    rows = np.repeat(np.arange(4.0), 8)[:, None]
+    found = of(rows)
+    assert found.spacing == pytest.approx(np.log(NOISE), rel=1e-6)
+    beside = found.distances(torch.tensor([[0.0], [0.5]]))[:, 2]
+    assert beside == pytest.approx([0, np.log(np.hypot(0.5, NOISE) / NOISE)], abs=1e-6)
+
+
 def _tables() -> dict[str, Array]:
     rng = np.random.default_rng(0)
     plain = rng.normal(size=(700, 5))
@@ -104,11 +124,12 @@ def test_a_row_is_its_own_neighbour_unless_it_is_left_out() -> None:
     rows = TABLES["plain"]
     found = of(rows)
     own, without = found.distances(found.x), left_out(found)
-    assert (without >= own).all()
+    assert (without[:, :2] >= own[:, :2]).all()
     assert (found.nearest(found.x)[:, 0] == np.arange(len(rows))).all()
     kept = Neighbours(
-        found.x[::2], found.noise, found.axes, found.shrink, found.places[::2], found.names[::2]
-    )
+        found.x[::2], found.noise, found.axes, found.shrink, found.spacing[::2],
+        found.places[::2], found.names[::2],
+    )  # fmt: skip
     some = kept.distances(found.x, np.arange(len(rows)))  # every other one was not kept
     assert some[1::2] == pytest.approx(kept.distances(found.x[1::2]), rel=1e-6)
     assert some[::2] == pytest.approx(left_out(kept), rel=1e-6)
@@ -124,7 +145,7 @@ def test_order_and_company_change_nothing(name: str) -> None:
     together = found.distances(x)
     alone = np.concatenate([found.distances(x[i : i + 1]) for i in range(len(x))])
     assert np.array_equal(together, alone)
-    assert found.distances(x[:0]).shape == (0, 2)
+    assert found.distances(x[:0]).shape == (0, 3)
 
 
 def test_rows_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,28 +240,27 @@ def scorer(views: bool = True, fingerprint: str = "views") -> Scorer:
     )
 
 
-def test_the_score_is_the_least_log_p_of_three_views() -> None:
+def test_the_score_is_the_harmonic_mean_of_four_views() -> None:
     ready = scorer().looking_for("auto")
     measured = ready.measure(ROWS[300:])
-    assert measured.shape == (100, 3)
+    assert measured.shape == (100, 4)
     assert ready.views is not None
     near = ready.views.neighbours[0].distances(ready.seen(ROWS[300:]))
     likelihood = scorer().looking_for("likelihood")(ROWS[300:])
     assert np.array_equal(measured, np.column_stack([likelihood.values, -near]))
     each = [one.log_p(measured[:, k]) for k, one in enumerate(ready.views.references)]
     scores = ready(ROWS[300:])
-    assert scores.values == pytest.approx(np.min(each, axis=0))
+    assert np.exp(scores.values) == pytest.approx(1 / np.mean(1 / np.exp(each), axis=0))
     assert (scores.origin.score, scores.origin.views) == ("auto", "views")
-    by = {"likelihood": 0, "neighbours": 1, "whitened neighbours": 2}
     sights = ready.sights(ROWS[300:])
-    assert [by[one.view] for one in sights] == np.argmin(each, axis=0).tolist()
+    assert [VIEWS.index(one.view) for one in sights] == np.argmin(each, axis=0).tolist()
 
 
 def test_views_of_several_flows_are_judged_one_by_one() -> None:
     """What is measured may have a place for every flow: its scores are the mean of theirs."""
     ready = scorer().looking_for("auto")
     measured = ready.measure(ROWS[300:320])
-    several = np.stack([measured, measured - [5, 0, 0]], axis=1)
+    several = np.stack([measured, measured - [5, 0, 0, 0]], axis=1)
     apart = [ready.scored(several[:, k]).values for k in (0, 1)]
     assert ready.scored(several).values == pytest.approx(np.mean(apart, axis=0))
 
@@ -301,7 +321,7 @@ def test_what_lies_between_clusters_is_seen_by_neighbours_alone() -> None:
     ready = Scorer(plain.model, preprocess, torch.float32, "w", None, True, views=views)
     assert one(middle).values > np.quantile(one(ends[300:]).values, 0.9)
     assert ready(middle).values < ready(ends[300:]).values.min() - 5
-    assert ready.sights(middle)[0].view == "neighbours"
+    assert ready.sights(middle)[0].view != "likelihood"
 
 
 @pytest.mark.parametrize(("n", "threads"), [*product((1, 63, 65, 2_100), (1, 2))])

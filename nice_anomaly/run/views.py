@@ -23,7 +23,8 @@ from nice_anomaly.scores.views import VIEWS as NAMES
 MOST_REFERENCES = 1_000_000  # of a view
 LONGEST = 200  # characters of a name
 HEADER = 10_000  # bytes
-OF_ROWS = ("x", "noise", "axes", "shrink")
+OF_FLOW = ("axes", "shrink", "spacing")
+OF_ROWS = ("x", "noise", *OF_FLOW)
 
 
 def views_bytes(rows: Sequence[Neighbours], references: Sequence[NDArray[Any]]) -> bytes:
@@ -39,7 +40,7 @@ def views_bytes(rows: Sequence[Neighbours], references: Sequence[NDArray[Any]]) 
         here = np.searchsorted(places, one.places)
         x[torch.from_numpy(here)], names[here] = one.x, [name[:LONGEST] for name in one.names]
         folds[~np.isin(places, one.places)] = j
-        tensors |= {f"axes.{j}": one.axes, f"shrink.{j}": one.shrink}
+        tensors |= {f"{name}.{j}": getattr(one, name) for name in OF_FLOW}
     text = json.dumps(names.tolist()).encode()
     tensors |= {"x": x, "names": torch.frombuffer(bytearray(text), dtype=torch.uint8)}
     tensors["folds"] = torch.from_numpy(folds)
@@ -55,7 +56,7 @@ def views_content(manifest: Manifest, files: Files) -> bytes:
         ArtifactError: it is missing or damaged.
     """
     d, count = manifest.data.layout.dimensions, max(1, manifest.folds)
-    numbers = 4 * (MOST * d + count * (d + 1) * min(d, MOST) + d + 4 * MOST)
+    numbers = 4 * (MOST * d + count * ((d + 1) * min(d, MOST) + MOST) + d + 4 * MOST)
     names = (6 * LONGEST + 4) * MOST  # a sign is escaped as six
     most = numbers + names + 8 * len(NAMES) * MOST_REFERENCES + HEADER
     return part_content(manifest, files, VIEWS, most)
@@ -88,9 +89,9 @@ def _rows(tensors: dict[str, Tensor], count: int) -> tuple[Neighbours, ...]:
     found = []
     for j in range(count):
         some = folds != j if count > 1 else torch.ones(len(x), dtype=torch.bool)
-        maps = tensors.pop(f"axes.{j}"), tensors.pop(f"shrink.{j}")
+        axes, shrink, spacing = (tensors.pop(f"{name}.{j}") for name in OF_FLOW)
         own = tuple(names[some.numpy()])
-        found.append(Neighbours(x[some], noise, *maps, places[some].numpy(), own))
+        found.append(Neighbours(x[some], noise, axes, shrink, spacing, places[some].numpy(), own))
     if tensors:
         raise ValueError("tensors")
     return tuple(found)
@@ -114,7 +115,11 @@ def _refuse_impossible(rows: Neighbours, manifest: Manifest) -> None:
     """Raises ValueError for numbers that no run keeps."""
     m, d, r = len(rows.x), manifest.data.layout.dimensions, len(rows.shrink)
     shapes = [tuple(getattr(rows, name).shape) for name in OF_ROWS]
-    if shapes != [(m, d), (d,), (d, r), (r,)] or rows.places.shape != (m,) or len(rows.names) != m:
+    if (
+        shapes != [(m, d), (d,), (d, r), (r,), (m,)]
+        or rows.places.shape != (m,)
+        or len(rows.names) != m
+    ):
         raise ValueError("shapes")
     if not NEAREST < m <= min(MOST, manifest.data.fit) or not all(
         isinstance(name, str) for name in rows.names

@@ -2,11 +2,13 @@
 
 Distances are measured twice: in x, the standardised columns, and in z, where the rows' own
 covariance with the noise of training is the identity. The first sees a value far from all others,
-the second a combination of values that the learned rows do not have.
+the second a combination of values that the learned rows do not have. How much farther apart a row
+lies in x than its neighbours do tells what is odd where normal rows lie densely and thinly (as the
+local outlier factor does; Breunig et al. 2000).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -35,14 +37,17 @@ class Neighbours:
 
     z = y - V ((1 - s) ⊙ Vᵀ y) with y = x / ``noise``, where V ``[d, r]`` are the ``axes`` of the
     covariance of y and s = (1 + variance)^(-1/2) ``[r]`` the ``shrink`` along them: the covariance
-    of z, with that of the noise, is the identity. ``places`` ``[m]``, in increasing order, are
-    theirs among all rows that were learned, and ``names`` what they are called.
+    of z, with that of the noise, is the identity. ``spacing`` ``[m]`` is ln r of every row beside
+    the others, with r² the square of the mean distance to the five nearest in x and of what the
+    noise adds to it, |``noise``|²: copies are not infinitely close. ``places`` ``[m]``, in
+    increasing order, are theirs among all rows that were learned, ``names`` what they are called.
     """
 
     x: Tensor
     noise: Tensor
     axes: Tensor
     shrink: Tensor
+    spacing: Tensor
     places: Places
     names: tuple[str, ...]
 
@@ -53,26 +58,39 @@ class Neighbours:
         """From learned rows and the variance that training adds to each coordinate, ``[d]``."""
         noise = noise_variance.double().sqrt().clamp_min(LEAST_NOISE)
         axes, variances = _principal(x.double() / noise)
-        shrink = (1 + variances).rsqrt()
-        return cls(x, noise.float(), axes.float(), shrink.float(), places, names)
+        maps = noise.float(), axes.float(), (1 + variances).rsqrt().float()
+        found = cls(x, *maps, torch.zeros(len(x)), places, names)
+        return replace(found, spacing=found._among_themselves())
 
     def distances(self, x: Tensor, own: Places | None = None) -> Array:
-        """The mean to the five nearest learned rows in x and in z, ``[n, 2]``, of ``x`` ``[n, d]``.
+        """The mean to the five nearest learned rows in x and in z, of ``x`` ``[n, d]``.
 
-        ``own`` ``[n]`` are the places of those that were learned: a row is no neighbour of itself.
+        The third of the ``[n, 3]`` is ln r less the mean ln r of the five nearest in x. ``own``
+        ``[n]`` are the places of those that were learned: a row is no neighbour of itself.
         """
-        found = [near.mean for near in self._asked(x, own)]
-        return np.concatenate([np.empty((0, 2)), *found])
+        found = [np.empty((0, 3))]
+        for near in self._asked(x, own):
+            among = self.spacing[near.places[:, 0]].double().mean(dim=1)
+            local = self._log_spacing(near.mean[:, 0]) - among
+            found.append(torch.cat([near.mean, local[:, None]], dim=1).numpy())
+        return np.concatenate(found)
 
     def nearest(self, x: Tensor) -> Places:
         """Which of the kept rows is the nearest in x and in z, ``[n, 2]``."""
-        found = [near.first for near in self._asked(x, None)]
+        found = [near.places[:, :, 0].numpy() for near in self._asked(x, None)]
         return np.concatenate([np.empty((0, 2), dtype=np.int64), *found])
 
     def whitened(self, x: Tensor) -> Tensor:
         """z of rows ``x`` ``[n, d]``."""
         y, axes = (x / self.noise).double(), self.axes.double()  # a place in a piece rounds float32
         return (y - (y @ axes * (1 - self.shrink.double())) @ axes.T).float()
+
+    def _among_themselves(self) -> Tensor:
+        far = [near.mean[:, 0] for near in self._asked(self.x, self.places)]
+        return self._log_spacing(torch.cat(far)).float()
+
+    def _log_spacing(self, mean: Tensor) -> Tensor:
+        return (mean.square() + self.noise.double().square().sum()).log() / 2
 
     @cached_property
     def _indices(self) -> "tuple[_Index, _Index]":
@@ -90,12 +108,8 @@ class Neighbours:
                 some = None if hidden is None else hidden[start : start + TOGETHER]
                 filled = _filled(part)
                 both = filled, self.whitened(filled)
-                yield _Near.of(
-                    [
-                        i.asked(one, len(part), some)
-                        for i, one in zip(self._indices, both, strict=True)
-                    ]
-                )
+                pairs = zip(self._indices, both, strict=True)
+                yield _Near.of([index.asked(one, len(part), some) for index, one in pairs])
 
     def _kept(self, places: Places) -> Places:
         """Which kept row a learned one is, -1 for those that were not kept."""
@@ -119,15 +133,15 @@ def chosen(n: int, dimensions: int, seed: int) -> Places:
 
 @dataclass(frozen=True, eq=False)
 class _Near:
-    """The mean distance to the nearest rows, and which is the first, each ``[n, 2]``."""
+    """The mean distance to the nearest rows ``[n, 2]``, and which they are ``[n, 2, NEAREST]``."""
 
-    mean: Array
-    first: Places
+    mean: Tensor
+    places: Tensor
 
     @classmethod
     def of(cls, each: list[tuple[Tensor, Tensor]]) -> "_Near":
-        mean, first = (torch.stack([*some], dim=1).numpy() for some in zip(*each, strict=True))
-        return cls(mean, first)
+        mean, places = (torch.stack([*some], dim=1) for some in zip(*each, strict=True))
+        return cls(mean, places)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,16 +167,14 @@ class _Index:
         return cls(rows, centre, product)
 
     def asked(self, x: Tensor, n: int, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Of the first ``n`` rows of ``x`` the mean distance, and the place of the nearest.
+        """Of the first ``n`` rows of ``x`` the mean distance, and the places of the nearest.
 
         ``hidden`` ``[n]`` are places that do not count, -1 for none.
         """
         far = torch.mm(_and_one(x - self.centre), self.product)[:n]
-        known = len(self.rows)
         if hidden is not None:
             rows = torch.nonzero(hidden >= 0)[:, 0]
             far[rows, hidden[rows]] = torch.inf
-            known -= 1
         blocks = far.view(n, -1, BLOCK)
         some = min(CANDIDATES, blocks.shape[1])
         best = blocks.amin(dim=2).topk(some, dim=1, largest=False, sorted=False).indices
@@ -173,8 +185,8 @@ class _Index:
         squares = (self.rows[places] - x[:n, None]).square_().sum(dim=2)
         squares.masked_fill_(near.values == torch.inf, torch.inf)
         order = squares.sort(dim=1)
-        mean = order.values[:, : min(NEAREST, known)].double().sqrt().mean(dim=1)
-        return mean, places.gather(1, order.indices[:, :1])[:, 0]
+        mean = order.values[:, :NEAREST].double().sqrt().mean(dim=1)
+        return mean, places.gather(1, order.indices[:, :NEAREST])
 
 
 def _principal(y: Tensor) -> tuple[Tensor, Tensor]:

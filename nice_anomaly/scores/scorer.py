@@ -32,7 +32,7 @@ class Scorer:
     """Raw samples ``[n, d]`` → ``Scores`` ``[n]``.
 
     The scores are log-likelihoods, or with a ``typicality`` how usual the image features are, or of
-    a table by its ``views`` how odd a row is by the oddest of them. ``weights`` is the fingerprint
+    a table by its ``views`` how odd a row is by all of them. ``weights`` is the fingerprint
     of the model's weights; ``shape`` is that of the images whose features can be told, None for
     tables. ``features`` says to measure them even where no typicality was fitted yet, and of a
     table to take the views. With ``noise_seed`` log-likelihoods are those at a random place in each

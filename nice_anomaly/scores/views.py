@@ -1,4 +1,4 @@
-"""Views: several ways to look at a row, each beside how normal rows look, and the oddest of them.
+"""Views: several ways to look at a row, each beside how normal rows look, and all of them together.
 
 A view gives every row a number, higher = more normal. What is odd by one of them need not be odd
 by another: a density that was learned is smooth and may fill the space between two narrow clusters,
@@ -16,7 +16,7 @@ from nice_anomaly.scores.neighbours import Neighbours
 
 Array = NDArray[np.float64]
 
-VIEWS = ("likelihood", "neighbours", "whitened neighbours")
+VIEWS = ("likelihood", "neighbours", "whitened neighbours", "local density")
 FEWEST = 10  # references of a view
 TAIL = 0.1  # the share of references whose excesses tell how the tail goes on
 FEWEST_IN_TAIL = 5
@@ -76,13 +76,14 @@ class Sight:
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """Three views of a row, in the order of ``VIEWS``: its log-likelihood, and minus its distances.
+    """Four views of a row, in the order of ``VIEWS``: its log-likelihood, and minus its distances.
 
     ``neighbours`` are the learned rows to hold others beside; of flows in folds those of each,
     which are not of the fold that the flow has not seen: neither is their whitening.
 
-    The score is ln p of the oddest view, the least of the three. ``fingerprint`` names all numbers
-    here: equal ones make equal scores of equal weights.
+    The score is ln of the harmonic mean of their p: that of the oddest view counts for most, and
+    what is odd by two is odder than by one. ``fingerprint`` names all numbers here: equal ones make
+    equal scores of equal weights.
     """
 
     references: tuple[Reference, ...]
@@ -115,11 +116,11 @@ class Views:
         ]
 
     def log_p(self, measured: Array) -> Array:
-        """ln p by every view, ``[..., 3]`` as ``measured``."""
+        """ln p by every view, ``[..., 4]`` as ``measured``."""
         each = [one.log_p(measured[..., place]) for place, one in enumerate(self.references)]
         return np.stack(each, axis=-1)
 
     def __call__(self, measured: Array) -> Array:
-        """The score, ``[...]``."""
-        least: Array = self.log_p(measured).min(axis=-1)
-        return least
+        """The score, ``[...]``: -ln of the mean 1 / p."""
+        found: Array = np.log(len(VIEWS)) - np.logaddexp.reduce(-self.log_p(measured), axis=-1)
+        return found

@@ -11,7 +11,7 @@ SCORES: dict[ScoreName, str] = {
     "input": "input: bands of energy, code length, roughness, extent",
     "auto": "auto: how usual latents, input, code length and extent are",
 }
-OF_ROWS = "auto: the oddest of likelihood, neighbours and whitened neighbours"
+OF_ROWS = "auto: by likelihood, neighbours, whitened neighbours and local density"
 
 
 def alarms_of(calibration: Calibration, budget: Budget) -> str:
