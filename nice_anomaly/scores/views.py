@@ -1,4 +1,4 @@
-"""Views: several ways to look at a row, each beside how normal rows look, and all of them together.
+"""Views: several ways to look at a row, each beside how normal rows look, and one score of them.
 
 A view gives every row a number, higher = more normal. What is odd by one of them need not be odd
 by another: a density that was learned is smooth and may fill the space between two narrow clusters,
