@@ -3,7 +3,7 @@
 The defaults are those of the configuration ``mnist`` where it says nothing else.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -27,7 +27,6 @@ MOST_FOLDS = 100
 NARROWEST = 16  # units of a hidden layer, however few the samples
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, lt=0.5)]
-Folds = Literal["auto", 0] | Annotated[int, Field(ge=2, le=MOST_FOLDS)]
 
 
 class Section(BaseModel):
@@ -49,7 +48,7 @@ class DataSettings(Section):
     early_stopping: Count | Share = 2_000
     calibration: Count | Share = 10_000
     rows: int = Field(100_000, ge=2)
-    folds: Folds = 0
+    folds: int | str = 0
     group_column: str | None = None
 
     def folds_for(self, n: int) -> int:
@@ -59,7 +58,7 @@ class DataSettings(Section):
         >>> [settings.folds_for(n) for n in (30, 300, 30_000)]
         [10, 5, 0]
         """
-        if self.folds != "auto":
+        if isinstance(self.folds, int):
             return self.folds
         if n > CROSS_FITTED:
             return 0
@@ -233,7 +232,10 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _folds_of_flows(self) -> Self:
-        """Only flows are trained side by side."""
+        """Only flows are trained side by side, and one alone has no folds."""
+        folds = self.data.folds
+        if folds not in ("auto", 0, *range(2, MOST_FOLDS + 1)):
+            raise ValueError(f"data.folds takes auto, 0, or 2 to {MOST_FOLDS}, got {folds}")
         if self.model != "nice" and self.data.folds not in ("auto", 0):
             raise ValueError("data.folds is for flows: with another model it is 0")
         return self

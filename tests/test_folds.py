@@ -78,6 +78,18 @@ def test_fewer_groups_than_folds_are_refused_with_what_they_allow() -> None:
         fold_numbers(2, numbers(30), 0, ["a"] * 30)
 
 
+@pytest.mark.parametrize("count", [2, 3, 10])
+def test_what_one_fold_would_nearly_all_be_is_refused(count: int) -> None:
+    """39 copies of a sample, or 39 samples of a group, and one other: it would be learned alone."""
+    said = r"39 of 40 samples are copies.*Take `folds=0`"
+    with pytest.raises(DataError, match=said):
+        fold_numbers(count, np.append(np.zeros(39, dtype=np.int64), 1), 0, fewer=True)
+    with pytest.raises(DataError, match=said):
+        fold_numbers(count, numbers(40), 0, ["a"] * 39 + ["b"], fewer=True)
+    found = fold_numbers(2, np.append(np.zeros(30, dtype=np.int64), numbers(10) + 1), 0)
+    assert sorted(np.bincount(found)) == [10, 30]
+
+
 def test_a_lesson_is_what_a_fold_leaves() -> None:
     folds = fold_numbers(4, numbers(43), seed=3)
     for fold, (fit, stop) in enumerate(lessons(folds, seed=3)):
@@ -247,9 +259,10 @@ def learned_hashes(rows: NDArray[np.float64]) -> NDArray[np.int64]:
 @pytest.mark.parametrize(
     ("overrides", "kind", "words"),
     [
-        (["data.folds=1"], ConfigError, "data.folds"),
-        (["data.folds=101"], ConfigError, "data.folds"),
-        (["data.folds=many"], ConfigError, "data.folds"),
+        (["data.folds=1"], ConfigError, "data.folds takes auto, 0, or 2 to 100, got 1"),
+        (["data.folds=-2"], ConfigError, "takes auto, 0, or 2 to 100, got -2"),
+        (["data.folds=101"], ConfigError, "takes auto, 0, or 2 to 100, got 101"),
+        (["data.folds=many"], ConfigError, "takes auto, 0, or 2 to 100, got many"),
         (["data.folds=100"], DataError, "90 different samples cannot be cut into 100 folds"),
         (["data.folds=5", "model=vae"], ConfigError, "data.folds is for flows"),
         (["data.folds=3", "data.group_column=nobody"], DataError, "nobody"),

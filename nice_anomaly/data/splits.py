@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from nice_anomaly.errors import ConfigError, DataError
 from nice_anomaly.words import count_of
 
+LEAST_LEARNED = 0.25  # of all samples, by each flow
 STOPPING = 0.1  # of what a flow may see: it tells when to stop
 
 
@@ -74,7 +75,7 @@ def fold_numbers(
     folds as there are such units, if that is less.
 
     Raises:
-        DataError: fewer different samples or groups than folds.
+        DataError: fewer different samples or groups than folds, or nearly all are of one.
 
     >>> fold_numbers(2, np.array([7, 8, 7, 9]), seed=0).tolist()
     [0, 1, 0, 1]
@@ -94,6 +95,12 @@ def fold_numbers(
     for unit in order:
         fold[unit] = filled.argmin()
         filled[fold[unit]] += sizes[unit]
+    most, n = int(filled.max()), len(units)
+    if n - most < LEAST_LEARNED * n:
+        raise DataError(
+            f"{most:,} of {n:,} samples are copies of one another or of one group and stay in one "
+            f"fold: the others are too few to learn from. Take `folds=0`."
+        )
     return fold[units]
 
 
